@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
+import { logTo } from '../log.ts';
+import { version } from '../version.ts';
+import { ddlCommand } from './ddl.ts';
+import { queryCommand } from './query.ts';
+import { runCommand } from './run.ts';
+
+const log = logTo(process.stderr);
+
+const program = new Command('steptap')
+  .description(
+    'Tails the JSON step logs of workflow tasks (Flyte and others) and stores every step once in ClickHouse, Elasticsearch or OpenSearch, and Prometheus.',
+  )
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(steptap --help explains, steptap run --help lists every option)')
+  .addCommand(runCommand(log), { isDefault: true })
+  .addCommand(queryCommand())
+  .addCommand(ddlCommand(log))
+  .addHelpText(
+    'after',
+    `
+Examples:
+  kubectl logs -f POD | steptap                  into an embedded ClickHouse under ./steptap-data
+  steptap query "SELECT step, count() FROM steps GROUP BY step"
+  kubectl logs -f POD --prefix --timestamps | steptap --clickhouse http://clickhouse:8123
+  steptap --input pod.log --elasticsearch http://search:9200 --metrics none
+
+Exit codes: 0 everything was delivered, 1 something was not, 2 an option or the configuration is wrong.`,
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Exit code for what ended the program. */
+function report(error: unknown): number {
+  // Commander has printed its own message already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UsageError) {
+    process.stderr.write(`steptap: ${error.message}\n`);
+    return 2;
+  }
+  log('error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 1;
+}

@@ -1,0 +1,74 @@
+import { Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { CONSTANT_FIELDS, type ConstantField, type Constants } from '../origin.ts';
+import { zone, type Zone } from '../zone.ts';
+
+/** Collects an option that may be given several times. */
+export function several(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+/** `a, b,c` as a list; `none` and the empty text as an empty one. */
+export function list(text: string): string[] {
+  if (text === 'none') return [];
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** `64m`, `1MiB`, `1048576`: bytes. */
+export function bytes(name: string, text: string, least: number): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text);
+  const size = match === null ? Number.NaN : Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
+  if (!(size >= least))
+    throw new UsageError(`${name} ${text}: give a size of at least ${least} bytes, such as 1048576, 512k or 64m`);
+  return size;
+}
+
+export function seconds(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value >= 0) || text.trim() === '')
+    throw new UsageError(`${name} ${text}: give a number of seconds, such as 30`);
+  return value * 1000;
+}
+
+export function constants(assignments: readonly string[]): Constants {
+  const fixed: Partial<Record<ConstantField, string>> = {};
+  for (const assignment of assignments) {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(assignment) ?? [];
+    const field = CONSTANT_FIELDS.find((each) => each === name);
+    if (field === undefined || value === undefined || value === '') {
+      throw new UsageError(
+        `--set ${assignment}: write field=value, where field is one of ${CONSTANT_FIELDS.join(', ')}`,
+      );
+    }
+    fixed[field] = value;
+  }
+  return fixed;
+}
+
+export function timeZone(name: string): Zone {
+  const found = zone(name);
+  if (found === undefined) throw new UsageError(`--timezone ${name}: no such zone; write UTC, +02:00 or Europe/Berlin`);
+  return found;
+}
+
+const VARIABLE = /\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+
+/** `${env:NAME}` and `${env:NAME:-default}` in the text replaced; a variable that is not set and has no default is an error. */
+export function resolveEnvironment(option: string, text: string): string {
+  return text.replace(VARIABLE, (_match, name: string, fallback: string | undefined) => {
+    const value = process.env[name] ?? fallback;
+    if (value === undefined)
+      throw new UsageError(
+        `${option} ${text}: the environment has no ${name}; set it, or write \${env:${name}:-default}`,
+      );
+    return value;
+  });
+}
+
+export const stateOption = (): Option =>
+  new Option('--state <dir>', 'where the embedded store and the dead letters are kept').default('./steptap-data');

@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { openEmbedded } from '../sinks/clickhouse/embedded.ts';
+import { lockHolder, lockState } from '../state/lock.ts';
+import { askRun } from '../state/query-socket.ts';
+import { stateOption } from './options.ts';
+import { embeddedInstalled, embeddedPath } from './stores.ts';
+
+export function queryCommand(): Command {
+  return new Command('query')
+    .description('Ask the embedded store in SQL, also while a run is writing to it.')
+    .argument('<sql>', 'a ClickHouse query; tables are steps, logs and events')
+    .addOption(stateOption())
+    .addOption(
+      new Option('--format <name>', "ClickHouse's output format, such as JSONEachRow or CSVWithNames").default(
+        '',
+        'PrettyCompactMonoBlock at a terminal, else TSVWithNames',
+      ),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  steptap query "SELECT step, count(), quantile(0.95)(wall_time_s) AS p95 FROM steps GROUP BY step ORDER BY p95 DESC"
+  steptap query "SELECT ts, task, root_error_type, message FROM events WHERE kind = 'error' ORDER BY ts DESC LIMIT 5"
+  steptap query --format JSONEachRow "SELECT * FROM steps WHERE status = 'error'"`,
+    )
+    .action(async (sql: string, flags: { state: string; format: string }) => {
+      process.stdout.write(await query(flags.state, withFormat(sql, flags.format)));
+    });
+}
+
+async function query(state: string, sql: string): Promise<string> {
+  const path = embeddedPath(state);
+  if (!existsSync(path))
+    throw new UsageError(`--state ${state}: there is no embedded store; a run without --clickhouse makes one`);
+  try {
+    const answer = await askRun(state, sql);
+    if (answer !== undefined) return answer;
+    const holder = lockHolder(state);
+    if (holder !== undefined)
+      throw new UsageError(
+        `--state ${state}: process ${holder} has it and answers no queries; try again when it has ended`,
+      );
+    if (!(await embeddedInstalled()))
+      throw new UsageError('the embedded store is not installed: npm install chdb@3.4.0');
+    const lock = lockState(state);
+    try {
+      const engine = await openEmbedded(path);
+      try {
+        return await engine.query(sql);
+      } finally {
+        await engine.close();
+      }
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`the query failed: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The query with an output format, unless it names one. */
+function withFormat(sql: string, format: string): string {
+  const text = sql.trim().replace(/;+$/, '');
+  if (/\bformat\s+\w+\s*$/i.test(text)) return text;
+  const chosen = format === '' ? (process.stdout.isTTY ? 'PrettyCompactMonoBlock' : 'TSVWithNames') : format;
+  if (!/^\w+$/.test(chosen)) throw new UsageError(`--format ${chosen}: not the name of a format`);
+  return /^(select|with|show|describe|desc|exists|explain|from)\b/i.test(text) ? `${text}\nFORMAT ${chosen}` : text;
+}

@@ -1,0 +1,81 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Spool } from './spool/spool.ts';
+
+/** What is counted between the source and the spool. Added up per batch, not per line. */
+export interface ReadCounts {
+  bytes: number;
+  lines: number;
+  blank: number;
+  /** By dialect and kind, joined with a newline. */
+  events: Map<string, number>;
+  /** Events that the pipeline does not store, by kind. */
+  filtered: Map<string, number>;
+  /** By reason. */
+  rejections: Map<string, number>;
+}
+
+export function newCounts(): ReadCounts {
+  return { bytes: 0, lines: 0, blank: 0, events: new Map(), filtered: new Map(), rejections: new Map() };
+}
+
+export function bump(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** The counters of reading, and the gauges of the spool. */
+export class Counters {
+  readonly #bytes: Counter;
+  readonly #lines: Counter;
+  readonly #blank: Counter;
+  readonly #events: Counter;
+  readonly #filtered: Counter;
+  readonly #rejections: Counter;
+
+  constructor(registry: Registry, spool: () => ReturnType<Spool['usage']>) {
+    const registers = [registry];
+    const counter = (name: string, help: string, ...labelNames: string[]): Counter =>
+      new Counter({ name, help, labelNames, registers });
+    this.#bytes = counter('steptap_read_bytes_total', 'Bytes of the lines that were read', 'source');
+    this.#lines = counter('steptap_read_lines_total', 'Physical lines that were read', 'source');
+    this.#blank = counter('steptap_blank_lines_total', 'Lines that are nothing', 'source');
+    this.#events = counter('steptap_events_total', 'Events that lines became', 'dialect', 'kind');
+    this.#filtered = counter(
+      'steptap_filtered_events_total',
+      'Events that are not stored because the pipeline says so',
+      'kind',
+    );
+    this.#rejections = counter(
+      'steptap_rejections_total',
+      'Lines that could not become events: dead letters',
+      'reason',
+    );
+    new Gauge({
+      name: 'steptap_spool_bytes',
+      help: 'Bytes in the spool',
+      registers,
+      collect() {
+        this.set(spool().bytes);
+      },
+    });
+    new Gauge({
+      name: 'steptap_spool_max_bytes',
+      help: 'Bytes past which the spool holds its sources back',
+      registers,
+      collect() {
+        this.set(spool().max_bytes);
+      },
+    });
+  }
+
+  add(source: string, counts: ReadCounts): void {
+    this.#bytes.inc({ source }, counts.bytes);
+    this.#lines.inc({ source }, counts.lines);
+    this.#blank.inc({ source }, counts.blank);
+    for (const [key, count] of counts.events) {
+      const [dialect = '', kind = ''] = key.split('\n');
+      this.#events.inc({ dialect, kind }, count);
+    }
+    for (const [kind, count] of counts.filtered) this.#filtered.inc({ kind }, count);
+    for (const [reason, count] of counts.rejections) this.#rejections.inc({ reason }, count);
+  }
+}

@@ -1,0 +1,321 @@
+import type { Batch, Rows, Table, Tuple } from './batch.ts';
+import { decodeUtf8, encodeUtf8 } from './bytes.ts';
+import type { Clock } from './clock.ts';
+import { bump, newCounts, type ReadCounts } from './counters.ts';
+import { deadLetterRow } from './delivery/dead-letter.ts';
+import type { Emit, Line } from './dialects/dialect.ts';
+import { Flytekit } from './dialects/flytekit/index.ts';
+import { LogDialect } from './dialects/log/index.ts';
+import { Times } from './dialects/when.ts';
+import type { Chunk, LongLine } from './framing/lines.ts';
+import { Partials } from './framing/partials.ts';
+import { Prefixes } from './framing/prefix.ts';
+import { unwrap } from './framing/record.ts';
+import { objectEnd, parseObject } from './json.ts';
+import { NOWHERE, Origins, type Constants } from './origin.ts';
+import { Privacy, type PrivacyOptions } from './privacy.ts';
+import { RowsBuilder } from './rows.ts';
+import type { Source } from './sources/source.ts';
+import type { Zone } from './zone.ts';
+
+export interface DecodeOptions {
+  readonly constants: Constants;
+  readonly privacy: PrivacyOptions;
+  /** Zone of timestamps that name none. */
+  readonly zone: Zone;
+  readonly max_line_bytes: number;
+  /** False: events of kind `log` are counted and not stored. */
+  readonly logs: boolean;
+  /** False: every line goes to the reference decoder. */
+  readonly fast: boolean;
+}
+
+/** An unfinished event is let go when its stream says nothing more for so long. */
+const QUIET_MS = 1_000;
+
+/**
+ * Makes batches of a source's lines: framing, dialect, privacy. Lines in, rows out; nothing is thrown for what a line contains.
+ *
+ * Every physical line is counted once: in the event or the rejection that took it, as a blank line, or in an event that is still open.
+ */
+export class Decoder implements Emit {
+  readonly #source: Source;
+  readonly #options: DecodeOptions;
+  readonly #clock: Clock;
+  readonly #privacy: Privacy;
+  readonly #origins: Origins;
+  readonly #prefixes: Prefixes;
+  readonly #partials: Partials;
+  readonly #times: Times;
+  readonly #flytekit: Flytekit;
+  readonly #log: LogDialect;
+  readonly #line: Line;
+  readonly #builders: Record<Table, RowsBuilder> = {
+    steps: new RowsBuilder('steps'),
+    logs: new RowsBuilder('logs'),
+    events: new RowsBuilder('events'),
+    rejections: new RowsBuilder('rejections'),
+  };
+  #counts = newCounts();
+  /** Lines that the rows and blanks of this batch took. */
+  #taken = 0;
+  /** Offset up to which lines were read. */
+  #offset = 0;
+
+  constructor(source: Source, options: DecodeOptions, clock: Clock) {
+    this.#source = source;
+    this.#options = options;
+    this.#clock = clock;
+    this.#privacy = new Privacy(options.privacy);
+    this.#origins = new Origins(options.constants);
+    this.#prefixes = new Prefixes(this.#origins);
+    this.#partials = new Partials(options.max_line_bytes);
+    this.#times = new Times(options.zone, clock);
+    this.#flytekit = new Flytekit(this.#times, this.#privacy, this);
+    this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
+    this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
+  }
+
+  /** True while an event is unfinished: `flush` must be called when nothing comes. */
+  get open(): boolean {
+    return this.#log.open;
+  }
+
+  /** Decodes whole lines, and gives what they became. */
+  feed(chunk: Chunk): { batch: Batch; counts: ReadCounts } {
+    this.#times.arrive();
+    if ('head' in chunk) this.#tooLong(chunk);
+    else this.#lines(chunk.bytes, chunk.offset);
+    if (this.#log.open) this.#log.flush(this.#clock.monotonic() - QUIET_MS);
+    return this.#cut();
+  }
+
+  /** Lets go of the events whose streams have gone quiet; with `all`, of everything: the input has ended. */
+  flush(all: boolean): { batch: Batch; counts: ReadCounts } {
+    this.#times.arrive();
+    if (all) {
+      for (const line of this.#partials.rest()) this.#content(line);
+    }
+    this.#log.flush(all ? Number.POSITIVE_INFINITY : this.#clock.monotonic() - QUIET_MS);
+    return this.#cut();
+  }
+
+  event(table: 'steps' | 'logs' | 'events', row: string, tuple: Tuple, duration: number, lines: number): void {
+    this.#taken += lines;
+    if (table === 'logs' && !this.#options.logs) {
+      bump(this.#counts.filtered, tuple.kind);
+      return;
+    }
+    this.#builders[table].add(row, tuple, duration);
+  }
+
+  reject(reason: string, detail: string, dialect: string, line: Line): void {
+    this.#rejectRaw(reason, detail, dialect, line, line.text, false);
+  }
+
+  blank(lines: number): void {
+    this.#taken += lines;
+    this.#counts.blank += lines;
+  }
+
+  #lines(bytes: Buffer, offset: number): void {
+    const prefixes = this.#prefixes;
+    const { fast } = this.#options;
+    let start = 0;
+    let read = 0;
+    while (start < bytes.length) {
+      let end = bytes.indexOf(10, start);
+      if (end === -1) end = bytes.length;
+      const stop = end > start && bytes[end - 1] === 13 ? end - 1 : end;
+      read++;
+      const partial = prefixes.strip(bytes, start, stop);
+      if (partial || !fast || this.#log.open || this.#partials.any || !this.#fast(bytes, stop)) {
+        this.#slow(bytes, start, stop, offset, partial);
+      }
+      start = end + 1;
+    }
+    this.#counts.lines += read;
+    this.#counts.bytes += bytes.length;
+    this.#offset = offset + bytes.length;
+  }
+
+  #fast(bytes: Buffer, stop: number): boolean {
+    const { content, time, timeEnd, origin } = this.#prefixes;
+    const taken = this.#flytekit.fast(bytes, content, stop, time, timeEnd, origin, this.#builders.steps);
+    if (taken) this.#taken += 1;
+    return taken;
+  }
+
+  #slow(bytes: Buffer, start: number, stop: number, offset: number, partial: boolean): void {
+    const line = this.#line;
+    line.text = bytes.latin1Slice(this.#prefixes.content, stop);
+    line.time = this.#prefixes.timeText(bytes);
+    line.origin = this.#prefixes.origin;
+    line.lines = 1;
+    line.offset = offset + start;
+    if (partial) this.#partials.hold(line);
+    else if (this.#partials.any && this.#partials.close(line) > this.#options.max_line_bytes) this.#joinedTooLong(line);
+    else this.#content(line);
+  }
+
+  /** A line behind its framing, the slow way. `unwrapped`: it was in an agent's record. */
+  #content(line: Line, unwrapped = false): void {
+    const { text } = line;
+    if (text.charCodeAt(0) === 0x7b) {
+      const decoded = decodeUtf8(text);
+      const value = parseObject(decoded);
+      if (value !== undefined) {
+        this.#object(value, decoded, line, unwrapped);
+        return;
+      }
+      if (this.#flytekit.claims(decoded)) {
+        this.#broken(decoded, line);
+        return;
+      }
+    } else if (this.#flytekit.claims(text)) {
+      this.#embedded(decodeUtf8(text), line);
+      return;
+    }
+    this.#log.text(decodeUtf8(text), line);
+  }
+
+  #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
+    const record = unwrapped ? 'none' : unwrap(value, line, this.#origins);
+    if (record === 'partial') {
+      this.#partials.hold(line);
+    } else if (record === 'line') {
+      if (this.#partials.any && this.#partials.close(line) > this.#options.max_line_bytes) this.#joinedTooLong(line);
+      else this.#content(line, true);
+    } else if (this.#flytekit.step(value, decoded, line, record === 'merged')) {
+      this.#log.interrupt(line.origin);
+    } else {
+      this.#log.json(value, decoded, line, record === 'merged');
+    }
+  }
+
+  /** Claims to be a step and is not JSON: cut short, or another writer wrote behind it on the same line. */
+  #broken(decoded: string, line: Line): void {
+    const end = objectEnd(decoded, 0);
+    const value = end === -1 ? undefined : parseObject(decoded.slice(0, end));
+    if (value === undefined) {
+      this.reject('json_syntax', 'says it is a step and is not valid JSON', 'flytekit', line);
+      return;
+    }
+    this.#object(value, decoded.slice(0, end), line, true);
+    this.#rest(decoded.slice(end), line);
+  }
+
+  /** Something was written before a step on the same line: a progress bar, the end of a print. */
+  #embedded(decoded: string, line: Line): void {
+    const start = decoded.indexOf('{"asctime": "');
+    const end = start === -1 ? -1 : objectEnd(decoded, start);
+    const value = end === -1 ? undefined : parseObject(decoded.slice(start, end));
+    if (value === undefined) {
+      this.#log.text(decoded, line);
+      return;
+    }
+    const whole = line.lines;
+    line.lines = 0;
+    this.#log.text(decoded.slice(0, start), line);
+    line.lines = whole;
+    this.#object(value, decoded.slice(start, end), line, true);
+    this.#rest(decoded.slice(end), line);
+  }
+
+  /** What stands behind a step on its line; the line itself is the step's. */
+  #rest(decoded: string, line: Line): void {
+    if (decoded.trim() === '') return;
+    line.lines = 0;
+    line.text = encodeUtf8(decoded);
+    this.#content(line, true);
+  }
+
+  #tooLong({ head, offset, length }: LongLine): void {
+    const line = this.#line;
+    this.#prefixes.strip(head, 0, head.length);
+    line.text = head.latin1Slice(this.#prefixes.content);
+    line.time = this.#prefixes.timeText(head);
+    line.origin = this.#prefixes.origin;
+    line.lines = 1;
+    line.offset = offset;
+    this.#counts.lines += 1;
+    this.#counts.bytes += length + 1;
+    this.#offset = offset + length + 1;
+    this.#rejectTooLong(line, length);
+  }
+
+  #joinedTooLong(line: Line): void {
+    this.#rejectTooLong({ ...line, text: line.text.slice(0, 4096) }, undefined);
+  }
+
+  #rejectTooLong(line: Line, length: number | undefined): void {
+    const size = length === undefined ? 'it' : `its ${length} bytes`;
+    const detail = `longer than max_line_bytes (${this.#options.max_line_bytes}); only the beginning of ${size} was kept`;
+    this.#rejectRaw('line_too_long', detail, '', line, line.text, true);
+  }
+
+  #rejectRaw(reason: string, detail: string, dialect: string, line: Line, raw: string, cut: boolean): void {
+    const { namespace, pod, container, stream } = line.origin.fields;
+    const known = (text: string): string | undefined => (text === '' ? undefined : text);
+    const { row, tuple } = deadLetterRow({
+      at_us: this.#times.arrival_us,
+      reason,
+      detail,
+      dialect: known(dialect),
+      source: this.#source.name,
+      offset: line.offset,
+      lines: line.lines,
+      namespace: known(namespace),
+      pod: known(pod),
+      container: known(container),
+      stream: known(stream),
+      raw: this.#privacy.raw(raw),
+      cut,
+    });
+    bump(this.#counts.rejections, reason);
+    this.#taken += line.lines;
+    this.#builders.rejections.add(row, tuple, Number.NaN);
+  }
+
+  #cut(): { batch: Batch; counts: ReadCounts } {
+    const rows: Rows[] = [];
+    const counts = this.#counts;
+    for (const builder of Object.values(this.#builders)) {
+      const taken = builder.take();
+      if (taken === undefined) continue;
+      rows.push(taken);
+      if (taken.table !== 'rejections') countEvents(taken, counts);
+    }
+    const batch = {
+      source: this.#source.name,
+      position: this.#source.position(this.#offset),
+      lines: this.#taken,
+      rows,
+    };
+    this.#counts = newCounts();
+    this.#taken = 0;
+    return { batch, counts };
+  }
+}
+
+/** Events by dialect and kind: by tuple first, since a table has few kinds. */
+function countEvents(rows: Rows, counts: ReadCounts): void {
+  const by = new Uint32Array(rows.dictionary.length);
+  for (const tuple of rows.tuple) by[tuple]! += 1;
+  let dialect = '';
+  let kind = '';
+  let run = 0;
+  const add = (): void => {
+    const key = `${dialect}\n${kind}`;
+    if (run > 0) counts.events.set(key, (counts.events.get(key) ?? 0) + run);
+    run = 0;
+  };
+  rows.dictionary.forEach((tuple, index) => {
+    if (tuple.kind !== kind || tuple.dialect !== dialect) {
+      add();
+      ({ dialect, kind } = tuple);
+    }
+    run += by[index]!;
+  });
+  add();
+}

@@ -1,0 +1,158 @@
+import type { Tuple } from '../../batch.ts';
+import { quote } from '../../bytes.ts';
+import type { Origin } from '../../origin.ts';
+import { formatTime, storable } from '../../time.ts';
+import { tupleOf } from '../../tuples.ts';
+import { settle, type Identity, type LineIdentity } from './identity.ts';
+import { ARTEFACT_STEP, hasTarget, nameStep, type StepName } from './steps.ts';
+import { mineUri } from './uri.ts';
+
+/** A step as both decoders hand it over. Texts are decoded, numbers are their JSON text. */
+export interface StepFields {
+  ts_us: number;
+  /** Where `ts` came from, when not from the line. */
+  ts_from: 'line' | 'runtime' | 'arrival';
+  step: string;
+  wall_time_s: string;
+  process_time_s: string;
+  /** Of an error; `''` for a success. */
+  error_type: string;
+  status: 'success' | 'error';
+  identity: LineIdentity;
+  /** JSON object text as a byte string, privacy applied; `''` if there is none. */
+  params: string;
+  /** The members of `attributes`, joined with commas, as a byte string, privacy applied; `''` if there are none. */
+  attributes: string;
+  lines: number;
+}
+
+/** A step's name, with what is made of it once. */
+export interface Named extends StepName {
+  /** Its place among the normalised names. */
+  readonly id: number;
+  /** What stands between the times and the value of `status`, as a byte string. */
+  readonly fragment: string;
+  /** A member of `attributes` that its rows have; `''` for nearly all. */
+  readonly attribute: string;
+}
+
+/** A line's identity on one origin, with the label tuples by step and status. */
+export interface Settled {
+  readonly identity: Identity;
+  readonly tuples: (Tuple | undefined)[];
+  /** The same with what a URI adds, by that: an execution has few nodes and attempts, and many files. */
+  readonly mined: Map<string, Settled>;
+}
+
+/** Names and identities seen are kept up to this many, then forgotten: executions end. */
+const MOST = 4_096;
+
+/** Makes the row of a step, with what depends on few values made once: the name's columns, the identity's, the label tuple. */
+export class StepComposer {
+  #names = new Map<string, Named>();
+  #ids = new Map<string, number>();
+  #identities = new WeakMap<Origin, Map<LineIdentity, Settled>>();
+
+  /** The row, as a byte string, and its labels. */
+  compose(fields: StepFields, origin: Origin): { row: string; tuple: Tuple; duration: number } {
+    const duration = Number(fields.wall_time_s);
+    const name = this.name(fields.step);
+    const settled = this.settle(fields.identity, origin, name);
+    const { identity } = settled;
+    const start_us = fields.ts_us - Math.round(duration * 1e6);
+    let row = `{"ts":"${formatTime(fields.ts_us)}"`;
+    if (storable(start_us)) row += `,"ts_start":"${formatTime(start_us)}"`;
+    row += `${name.fragment}"${fields.status}","wall_time_s":${fields.wall_time_s},"process_time_s":${fields.process_time_s}`;
+    if (fields.error_type !== '') row += `,"error_type":${quote(fields.error_type)}`;
+    row += identity.fragment + origin.fragment;
+    if (fields.params !== '') row += `,"params":${fields.params}`;
+    const attributes = join(name.attribute, fields.attributes);
+    if (attributes !== '') row += `,"attributes":{${attributes}}`;
+    if (fields.lines !== 1) row += `,"lines":${fields.lines}`;
+    const provenance = join(fields.ts_from === 'line' ? '' : `ts:${fields.ts_from}`, identity.provenance);
+    if (provenance !== '') row += `,"provenance":"${provenance}"`;
+    return { row: `${row}}`, tuple: this.tuple(name, fields.status, settled), duration };
+  }
+
+  name(raw: string): Named {
+    // Names with a target are as many as there are files: they are not kept.
+    const known = hasTarget(raw) ? undefined : this.#names.get(raw);
+    if (known !== undefined) return known;
+    const { step, target } = nameStep(raw);
+    let fragment = `,"dialect":"flytekit","event":"flytekit_step","kind":"step","step":${quote(step)},"step_raw":${quote(raw)}`;
+    if (target !== '') fragment += `,"step_target":${quote(target)}`;
+    fragment += ',"status":';
+    const attribute = step === ARTEFACT_STEP ? '"steptap.artefact":"coroutine"' : '';
+    const name: Named = { step, target, fragment, id: this.#id(step), attribute };
+    if (target === '') {
+      if (this.#names.size >= MOST) this.#names = new Map();
+      this.#names.set(raw, name);
+    }
+    return name;
+  }
+
+  /** The identity of a line without a URI. */
+  settled(line: LineIdentity, origin: Origin): Settled {
+    let known = this.#identities.get(origin);
+    if (known === undefined) {
+      known = new Map();
+      this.#identities.set(origin, known);
+    }
+    let settled = known.get(line);
+    if (settled === undefined) {
+      if (known.size >= MOST) known.clear();
+      settled = { identity: settle(line, origin), tuples: [], mined: new Map() };
+      known.set(line, settled);
+    }
+    return settled;
+  }
+
+  tuple(name: Named, status: 'success' | 'error', { identity, tuples }: Settled): Tuple {
+    const at = name.id * 2 + (status === 'error' ? 1 : 0);
+    let tuple = tuples[at];
+    if (tuple === undefined) {
+      const { project, domain, task, workflow } = identity;
+      tuple = tupleOf({ dialect: 'flytekit', kind: 'step', step: name.step, status, project, domain, task, workflow });
+      tuples[at] = tuple;
+    }
+    return tuple;
+  }
+
+  /** The identity of a line, with what the URI in its step's name adds. */
+  settle(line: LineIdentity, origin: Origin, name: Named): Settled {
+    const plain = this.settled(line, origin);
+    if (name.target === '') return plain;
+    const uri = mineUri(name.target, line.execution_id, line.task_domain);
+    const key = `${uri.node_id}\n${uri.attempt}\n${uri.project}\n${uri.domain}\n${uri.execution_id}`;
+    let settled = plain.mined.get(key);
+    if (settled === undefined) {
+      if (plain.mined.size >= MOST) plain.mined.clear();
+      const identity = settle(line, origin, uri);
+      const { project, domain } = plain.identity;
+      // Where it says nothing new of project and domain, the label tuples are the same.
+      const tuples = identity.project === project && identity.domain === domain ? plain.tuples : [];
+      settled = { identity, tuples, mined: new Map() };
+      plain.mined.set(key, settled);
+    }
+    return settled;
+  }
+
+  #id(step: string): number {
+    let id = this.#ids.get(step);
+    if (id === undefined) {
+      // Numbers start anew with the tables that are kept by them.
+      if (this.#ids.size >= MOST) {
+        this.#ids = new Map();
+        this.#names = new Map();
+        this.#identities = new WeakMap();
+      }
+      id = this.#ids.size;
+      this.#ids.set(step, id);
+    }
+    return id;
+  }
+}
+
+function join(...parts: string[]): string {
+  return parts.filter((part) => part !== '').join(',');
+}

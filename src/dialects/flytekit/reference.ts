@@ -1,0 +1,84 @@
+import { quote } from '../../bytes.ts';
+import { members, valueText } from '../../json.ts';
+import type { Privacy } from '../../privacy.ts';
+import { parseTime } from '../../time.ts';
+import type { Line } from '../dialect.ts';
+import type { Times, When } from '../when.ts';
+import type { StepFields } from './compose.ts';
+import { OWN_KEYS, TRANSPORT_KEYS } from './tail.ts';
+import type { Identities } from './identities.ts';
+import { paramsObject } from './params.ts';
+import { stepProblem } from './schema.ts';
+
+/** True for an object that says it is a step, right or wrong. */
+export function claimsStep(value: Record<string, unknown>): boolean {
+  return value['event'] === 'flytekit_step';
+}
+
+/** True for text that is no JSON but says so. */
+export function textClaimsStep(text: string): boolean {
+  return /(?<!\\)"event"\s{0,8}:\s{0,8}"flytekit_step"/.test(text);
+}
+
+/**
+ * The reference decoder: says what a line that claims to be a step means. `value` is what parseObject made of `text`. Gives the reason why it is
+ * none, or undefined with `fields` filled.
+ */
+export function readReference(
+  value: Record<string, unknown>,
+  text: string,
+  line: Line,
+  fields: StepFields,
+  times: Times,
+  identities: Identities,
+  privacy: Privacy,
+  /** The object is a transport's record: its own keys are not the producer's. */
+  wrapped: boolean,
+): string | undefined {
+  const problem = stepProblem(value);
+  if (problem !== undefined) return problem;
+  const raw = members(text);
+  const string = (name: string): string => (typeof value[name] === 'string' ? value[name] : '');
+  const { when, original } = stepTime(value, line, times);
+  fields.ts_us = when.us;
+  fields.ts_from = when.from;
+  fields.step = string('step');
+  fields.status = value['status'] as 'success' | 'error';
+  fields.error_type = fields.status === 'error' ? string('error_type') : '';
+  fields.wall_time_s = raw.get('wall_time_s')!;
+  fields.process_time_s = raw.get('process_time_s')!;
+  fields.identity = identities.of(string('execution_id'), string('task_name'), string('project'), string('domain'));
+  const params = raw.get('params');
+  fields.params = params === undefined || params === 'null' ? '' : paramsObject(valueText(params)!, privacy);
+  fields.lines = line.lines;
+  const attributes: string[] = [];
+  for (const [name, json] of raw) {
+    // An extra may have taken the place of one of flytekit's own keys; then it is kept here.
+    const own = OWN_KEYS.has(name) && !(IDENTITY_KEYS.has(name) && typeof value[name] !== 'string');
+    if ((own && !(name === 'error_type' && fields.status === 'success')) || (wrapped && TRANSPORT_KEYS.has(name)))
+      continue;
+    const text = valueText(json);
+    if (text !== undefined) attributes.push(`${quote(name)}:${quote(privacy.value(name, text))}`);
+  }
+  if (original !== undefined) attributes.push(`"ts_original":${quote(original)}`);
+  fields.attributes = attributes.join(',');
+  return undefined;
+}
+
+const IDENTITY_KEYS = new Set(['execution_id', 'task_name', 'project', 'domain']);
+
+/** `asctime` on stderr: local, without a zone. `timestamp` on the ClickHouse path: UTC. */
+function stepTime(
+  value: Record<string, unknown>,
+  line: Line,
+  times: Times,
+): { when: When; original: string | undefined } {
+  const { asctime, timestamp } = value;
+  const written = typeof asctime === 'string' ? asctime : typeof timestamp === 'string' ? timestamp : undefined;
+  if (written === undefined) return { when: times.ofNone(line.time), original: undefined };
+  const parsed = parseTime(written);
+  const us = parsed?.us ?? Number.NaN;
+  const utc = parsed?.zoned === true || typeof asctime !== 'string';
+  const when = utc ? times.ofUtc(us, line.time) : times.ofLocal(us, line.time);
+  return { when, original: when.from === 'line' ? undefined : written };
+}

@@ -1,0 +1,80 @@
+import { quote } from '../../bytes.ts';
+import type { Privacy } from '../../privacy.ts';
+import { paramsObject } from './params.ts';
+
+/** Keys that mean something: as an extra they overwrite, and that is for the reference decoder. */
+export const OWN_KEYS: ReadonlySet<string> = new Set([
+  'asctime',
+  'name',
+  'levelname',
+  'message',
+  'taskName',
+  'event',
+  'step',
+  'wall_time_s',
+  'process_time_s',
+  'status',
+  'error_type',
+  'execution_id',
+  'task_name',
+  'project',
+  'domain',
+  'params',
+  'timestamp',
+]);
+/** Keys of a log agent's record. */
+export const TRANSPORT_KEYS: ReadonlySet<string> = new Set([
+  'kubernetes',
+  'log',
+  'stream',
+  'time',
+  'date',
+  '_p',
+  'logtag',
+]);
+
+/** What follows the fixed fields of a step: byte strings as in StepFields. */
+export interface Tail {
+  readonly params: string;
+  readonly attributes: string;
+}
+
+const TEXT = '[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]';
+const NUMBER = '(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][-+]?\\d+)?';
+const EXTRA = new RegExp(`, "(${TEXT}+)": (?:"(${TEXT}*)"|(-?${NUMBER}|true|false))`, 'y');
+const PARAMS = ', "params": ';
+const MOST_EXTRAS = 32;
+
+/** Reads `, "params": "..."}`, or extras with plain values and `}`; undefined for anything else. `text` is a byte string. */
+export function readTail(text: string, privacy: Privacy): Tail | undefined {
+  return text.startsWith(PARAMS) ? readParams(text, privacy) : readExtras(text, privacy);
+}
+
+function readParams(text: string, privacy: Privacy): Tail | undefined {
+  let content: unknown;
+  try {
+    content = JSON.parse(text.slice(PARAMS.length, -1));
+  } catch {
+    return undefined;
+  }
+  // Bytes over 0x7f are half-read UTF-8 here.
+  if (typeof content !== 'string' || /[^\x00-\x7f]/.test(content)) return undefined;
+  return { params: paramsObject(content, privacy), attributes: '' };
+}
+
+function readExtras(text: string, privacy: Privacy): Tail | undefined {
+  const seen: string[] = [];
+  const attributes: string[] = [];
+  let at = 0;
+  EXTRA.lastIndex = 0;
+  for (let match = EXTRA.exec(text); match !== null; match = EXTRA.exec(text)) {
+    const name = match[1]!;
+    if (OWN_KEYS.has(name) || TRANSPORT_KEYS.has(name) || seen.includes(name) || seen.length === MOST_EXTRAS)
+      return undefined;
+    seen.push(name);
+    const value = match[2] ?? match[3]!;
+    attributes.push(`"${name}":${quote(privacy.unmarked ? value : privacy.value(name, value))}`);
+    at = EXTRA.lastIndex;
+  }
+  return at === text.length - 1 ? { params: '', attributes: attributes.join(',') } : undefined;
+}

@@ -1,0 +1,208 @@
+import type { Origin } from '../../origin.ts';
+import type { Privacy } from '../../privacy.ts';
+import type { Emit, Line } from '../dialect.ts';
+import { capture, captureText, newCapture, startsCapture, type Captured } from '../flytekit/capture.ts';
+import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
+import type { Flytekit } from '../flytekit/index.ts';
+import type { Times, When } from '../when.ts';
+import { logRow, type LogFields } from './compose.ts';
+import { readJsonLog } from './json.ts';
+import { Pending, type Open, type OpenStack } from './pending.ts';
+import { continueStack, rootErrorType, startStack } from './stack.ts';
+import { collapseProgress, readText, stripAnsi } from './text.ts';
+import { TRANSPORT_KEYS } from '../flytekit/tail.ts';
+
+const NO_KEYS: ReadonlySet<string> = new Set();
+/** The logger on which flytekit prints the errors it captured. */
+const FRAMEWORK = 'flytekit';
+/** A stack is kept up to here; further lines of it are counted and let go. */
+const LONGEST_STACK = 1 << 18;
+
+/**
+ * Everything that is not a step: JSON logs of any library, text with a level or without, stacks, progress bars. Also puts the lines together in which
+ * flytekit prints an error, since they come as ordinary logs.
+ */
+export class LogDialect {
+  readonly #times: Times;
+  readonly #privacy: Privacy;
+  readonly #flytekit: Flytekit;
+  readonly #emit: Emit;
+  readonly #pending = new Pending();
+  readonly #identities = new WeakMap<Origin, Identity>();
+
+  constructor(times: Times, privacy: Privacy, flytekit: Flytekit, emit: Emit) {
+    this.#times = times;
+    this.#privacy = privacy;
+    this.#flytekit = flytekit;
+    this.#emit = emit;
+  }
+
+  /** True while an event is unfinished, of any stream. */
+  get open(): boolean {
+    return this.#pending.any;
+  }
+
+  /** True while something of this stream is unfinished: a line of another kind may end it. */
+  openAt(origin: Origin): boolean {
+    return this.#pending.of(origin) !== undefined;
+  }
+
+  /** A JSON object. */
+  json(value: Record<string, unknown>, text: string, line: Line, merged: boolean): void {
+    this.interrupt(line.origin);
+    const log = readJsonLog(value, text, line.time, this.#times, merged ? TRANSPORT_KEYS : NO_KEYS);
+    if (log.logger === FRAMEWORK && this.#captures(log.message, log.when, line)) return;
+    this.#log({ ...log, lines: line.lines }, line.origin);
+  }
+
+  /** A line of text, decoded. */
+  text(written: string, line: Line): void {
+    const text = stripAnsi(collapseProgress(written));
+    const open = this.#pending.of(line.origin);
+    if (open !== undefined && this.#continues(open, text, line)) return;
+    if (text.trim() === '') {
+      if (line.lines > 0) this.#emit.blank(line.lines);
+      return;
+    }
+    const said = readText(text);
+    const time = said.time;
+    const when =
+      time === undefined
+        ? this.#times.ofNone(line.time)
+        : time.zoned
+          ? this.#times.ofUtc(time.us, line.time)
+          : this.#times.ofLocal(time.us, line.time);
+    if (said.logger === FRAMEWORK && this.#captures(said.message, when, line)) return;
+    const state = startStack(text);
+    if (state !== undefined) {
+      const stack: OpenStack = {
+        state,
+        when,
+        level: said.level ?? 'ERROR',
+        logger: said.logger,
+        text: said.message,
+        lines: line.lines,
+        perhaps: [],
+      };
+      this.#pending.start(line.origin, this.#now()).stack = stack;
+      return;
+    }
+    this.#log({ ...said, when, attributes: said.attributes ?? [], lines: line.lines }, line.origin);
+  }
+
+  /** Lets go of the events whose last line came before `before` (monotonic milliseconds). */
+  flush(before: number): void {
+    for (const [origin, open] of this.#pending.older(before)) {
+      this.#endStack(open, origin);
+      this.#endCapture(open, origin);
+      this.#pending.settle(origin, open);
+    }
+  }
+
+  /** Another kind of line has come in this stream: its stack, if one is open, is whole. */
+  interrupt(origin: Origin): void {
+    const open = this.#pending.of(origin);
+    if (open === undefined) return;
+    if (open.captured !== undefined) {
+      open.captured.tracing = false;
+      this.#release(open.captured);
+    }
+    this.#endStack(open, origin);
+    this.#pending.settle(origin, open);
+  }
+
+  /** Offers a message of the framework's logger to the error that is being printed. */
+  #captures(message: string, when: When, line: Line): boolean {
+    const open = this.#pending.of(line.origin);
+    if (open?.captured === undefined && !startsCapture(message)) return false;
+    const entry = open ?? this.#pending.start(line.origin, this.#now());
+    entry.captured ??= newCapture(when);
+    let step = capture(entry.captured, message, line.lines);
+    if (step === 'other') {
+      // The error before is as whole as it will be; this line may begin the next.
+      this.#endCapture(entry, line.origin);
+      if (startsCapture(message)) {
+        entry.captured = newCapture(when);
+        step = capture(entry.captured, message, line.lines);
+      }
+    }
+    if (step === 'closed') this.#endCapture(entry, line.origin);
+    entry.touched = this.#now();
+    this.#pending.settle(line.origin, entry);
+    return step !== 'other';
+  }
+
+  /** True when the text belongs to what is open in its stream. */
+  #continues(open: Open, text: string, line: Line): boolean {
+    open.touched = this.#now();
+    if (open.captured !== undefined) {
+      if (captureText(open.captured, text, line.lines) === 'taken') return true;
+      this.#release(open.captured);
+    }
+    const { stack } = open;
+    if (stack === undefined) return false;
+    const state = continueStack(stack.state, text);
+    if (state !== undefined) {
+      stack.state = state;
+      stack.perhaps.push({ text, lines: line.lines });
+      if (state.held > 0) return true;
+      for (const held of stack.perhaps) {
+        if (stack.text.length < LONGEST_STACK) stack.text += `\n${held.text}`;
+        stack.lines += held.lines;
+      }
+      stack.perhaps = [];
+      return true;
+    }
+    this.#endStack(open, line.origin);
+    this.#pending.settle(line.origin, open);
+    return false;
+  }
+
+  #endCapture(open: Open, origin: Origin): void {
+    const { captured } = open;
+    if (captured === undefined) return;
+    open.captured = undefined;
+    if (captured.lines > 0) this.#flytekit.error(captured, origin);
+    this.#release(captured);
+  }
+
+  /** Blank lines behind a trace that did not belong to it. */
+  #release(captured: Captured): void {
+    if (captured.blank > 0) this.#emit.blank(captured.blank);
+    captured.blank = 0;
+  }
+
+  #endStack(open: Open, origin: Origin): void {
+    const { stack } = open;
+    if (stack === undefined) return;
+    open.stack = undefined;
+    this.#log(
+      {
+        when: stack.when,
+        message: stack.text,
+        level: stack.level,
+        logger: stack.logger,
+        error_type: rootErrorType(stack.text),
+        attributes: [],
+        lines: stack.lines,
+      },
+      origin,
+    );
+    // Only blank lines are held back, and they turned out not to belong.
+    for (const { lines } of stack.perhaps) this.#emit.blank(lines);
+  }
+
+  #log(fields: LogFields, origin: Origin): void {
+    let identity = this.#identities.get(origin);
+    if (identity === undefined) {
+      identity = settle(UNKNOWN_LINE, origin);
+      this.#identities.set(origin, identity);
+    }
+    const { row, tuple } = logRow(fields, identity, origin, this.#privacy);
+    this.#emit.event('logs', row, tuple, Number.NaN, fields.lines);
+  }
+
+  #now(): number {
+    return this.#times.monotonic();
+  }
+}

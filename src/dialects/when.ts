@@ -1,0 +1,80 @@
+import type { Clock } from '../clock.ts';
+import { parseTime, storable, zoneOffset } from '../time.ts';
+import { UTC, type Zone } from '../zone.ts';
+
+/** When an event happened, and from where that is known. */
+export interface When {
+  us: number;
+  /** `line` (its own time), `runtime` (the timestamp beside it), `arrival`. */
+  from: 'line' | 'runtime' | 'arrival';
+}
+
+/**
+ * Settles the time of events. A time without a zone is read in the zone the user named, unless a runtime timestamp stands beside it: that one
+ * tells the zone. What cannot be stored (before 1970, after 2262) or read gives way to the runtime's timestamp, then to the arrival.
+ */
+export class Times {
+  readonly #zone: Zone;
+  readonly #clock: Clock;
+  /** Microseconds: when the batch in hand was read. */
+  arrival_us = 0;
+  #runtime = '';
+  #runtime_us = Number.NaN;
+
+  constructor(zone: Zone, clock: Clock) {
+    this.#zone = zone;
+    this.#clock = clock;
+  }
+
+  /** A batch begins: what has no time of its own has come now. */
+  arrive(): void {
+    this.arrival_us = this.#clock.wall() * 1000;
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  /**
+   * True when a zoneless time can be taken as UTC as it stands: nothing stands beside it and the user's zone is UTC, or the runtime's timestamp at
+   * `[time, timeEnd)` is in UTC and in the same minute, as `2026-02-19 10:30:44,189` beside `2026-02-19T10:30:44.189512345Z`.
+   */
+  sameMinute(bytes: Uint8Array, local: number, time: number, timeEnd: number): boolean {
+    if (time === timeEnd) return this.#zone === UTC;
+    if (bytes[timeEnd - 1] !== 0x5a) return false;
+    for (let n = 15; n >= 0; n--) if (bytes[local + n] !== bytes[time + n] && n !== 10) return false;
+    return true;
+  }
+
+  /** `local_us`: a time without a zone, as if it were UTC. */
+  ofLocal(local_us: number, runtime: string): When {
+    const beside = this.runtime(runtime);
+    const offset = Number.isNaN(beside) ? Number.NaN : zoneOffset(local_us, beside);
+    return this.#settled(Number.isNaN(offset) ? this.#zone(local_us) : local_us - offset, runtime);
+  }
+
+  ofUtc(us: number, runtime: string): When {
+    return this.#settled(us, runtime);
+  }
+
+  /** Of a line without a time of its own. */
+  ofNone(runtime: string): When {
+    return this.#settled(Number.NaN, runtime);
+  }
+
+  runtime(text: string): number {
+    if (text === '') return Number.NaN;
+    if (text !== this.#runtime) {
+      this.#runtime = text;
+      this.#runtime_us = parseTime(text)?.us ?? Number.NaN;
+    }
+    return this.#runtime_us;
+  }
+
+  #settled(us: number, runtime: string): When {
+    if (storable(us)) return { us, from: 'line' };
+    const beside = this.runtime(runtime);
+    if (storable(beside)) return { us: beside, from: 'runtime' };
+    return { us: this.arrival_us, from: 'arrival' };
+  }
+}

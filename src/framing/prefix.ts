@@ -1,0 +1,131 @@
+import { NOWHERE, type Origin, type Origins } from '../origin.ts';
+
+/*
+ * What stands before a line, by whoever carried it:
+ *
+ *   CRI file              2026-02-19T10:30:44.189512345Z stderr F text      (P: the line goes on in the next entry of this stream)
+ *   kubectl --timestamps  2026-02-19T10:30:44.189512345Z text
+ *   kubectl --prefix      [pod/<pod>/<container>] text                      (with both, the prefix comes first)
+ *
+ * Recognised line by line; a line with none of them is left as it is.
+ */
+
+const KUBECTL = /^\[pod\/([^/\]\s]{1,253})\/([^/\]\s]{1,253})\] $/;
+const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+/** `2006-01-02T15:04:05Z` to `2006-01-02T15:04:05.999999999+07:00`. */
+const SHORTEST_TIME = 20;
+const LONGEST_TIME = 35;
+/** `[pod/` and `] `, and two names that Kubernetes allows 253 characters each. */
+const LONGEST_PREFIX = 520;
+const BLANK = 0x20;
+
+/** Pods seen are remembered up to this many prefixes. */
+const MOST = 1_000;
+
+export class Prefixes {
+  readonly #origins: Origins;
+  readonly #bare: Origin;
+  /** By kubectl prefix and stream. */
+  #known = new Map<string, Origin>();
+  /** Set by `strip`: where the line's own text begins. */
+  content = 0;
+  /** Where the runtime's timestamp stands; equal offsets where there is none. */
+  time = 0;
+  timeEnd = 0;
+  origin: Origin;
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+    this.#bare = origins.of(NOWHERE);
+    this.origin = this.#bare;
+  }
+
+  /** Reads what stands before the line in `[start, end)`. True when the line goes on in a later one. */
+  strip(bytes: Buffer, start: number, end: number): boolean {
+    let at = start;
+    let prefix = '';
+    this.time = this.timeEnd = 0;
+    if (bytes[at] === 0x5b && bytes[at + 1] === 0x70 && bytes[at + 4] === 0x2f) {
+      const close = bytes.indexOf(']', at);
+      if (close !== -1 && close + 1 < end && close - at < LONGEST_PREFIX) {
+        const text = bytes.latin1Slice(at, close + 2);
+        if (KUBECTL.test(text)) {
+          prefix = text;
+          at = close + 2;
+        }
+      }
+    }
+    let stream = '';
+    let partial = false;
+    // `2026-02-19T10:30:44`: nothing else is looked at more closely.
+    if (bytes[at + 10] === 0x54 && bytes[at + 4] === 0x2d && bytes[at + 7] === 0x2d && bytes[at + 13] === 0x3a) {
+      const limit = Math.min(end, at + LONGEST_TIME + 1);
+      let blank = at + SHORTEST_TIME;
+      while (blank < limit && bytes[blank] !== BLANK) blank++;
+      if (blank < limit && this.#isTime(bytes, at, blank)) {
+        this.time = at;
+        this.timeEnd = blank;
+        at = blank + 1;
+        const tag = at + 'stderr '.length;
+        const out = isCri(bytes, at, tag, end);
+        if (out !== '') {
+          stream = out;
+          partial = bytes[tag] === 0x50;
+          let after = tag;
+          while (after < end && bytes[after] !== BLANK) after++;
+          at = Math.min(after + 1, end);
+        }
+      }
+    }
+    this.content = at;
+    this.origin = prefix === '' && stream === '' ? this.#bare : this.#origin(prefix, stream);
+    return partial;
+  }
+
+  /** The runtime's timestamp of the line last stripped. */
+  timeText(bytes: Buffer): string {
+    return this.time === this.timeEnd ? '' : bytes.latin1Slice(this.time, this.timeEnd);
+  }
+
+  /** containerd's form by hand, since it stands before every line: nine digits and Z. */
+  #isTime(bytes: Buffer, at: number, end: number): boolean {
+    if (end - at === 30 && bytes[at + 29] === 0x5a && bytes[at + 16] === 0x3a && bytes[at + 19] === 0x2e) {
+      for (let n = 0; n < 29; n++) {
+        const digit = bytes[at + n]! - 48;
+        const punctuation = n === 4 || n === 7 || n === 10 || n === 13 || n === 16 || n === 19;
+        if (!punctuation && !(digit >= 0 && digit <= 9)) return false;
+      }
+      return true;
+    }
+    return RFC3339.test(bytes.latin1Slice(at, end));
+  }
+
+  #last = '';
+  #lastOrigin: Origin | undefined;
+
+  #origin(prefix: string, stream: string): Origin {
+    const key = prefix === '' ? stream : stream + prefix;
+    if (key === this.#last && this.#lastOrigin !== undefined) return this.#lastOrigin;
+    let origin = this.#known.get(key);
+    if (origin === undefined) {
+      const kubectl = KUBECTL.exec(prefix);
+      origin = this.#origins.of({ ...NOWHERE, pod: kubectl?.[1] ?? '', container: kubectl?.[2] ?? '', stream });
+      if (this.#known.size >= MOST) this.#known = new Map();
+      this.#known.set(key, origin);
+    }
+    this.#last = key;
+    this.#lastOrigin = origin;
+    return origin;
+  }
+}
+
+/** The stream, when `stderr F `, `stdout P ` or the same with further tags (`F:tag`) stands at `at`; else `''`. */
+function isCri(bytes: Buffer, at: number, tag: number, end: number): '' | 'stdout' | 'stderr' {
+  if (tag >= end || bytes[at] !== 0x73 || bytes[at + 1] !== 0x74 || bytes[at + 2] !== 0x64 || bytes[tag - 1] !== BLANK)
+    return '';
+  const flag = bytes[tag];
+  const next = tag + 1 < end ? bytes[tag + 1] : BLANK;
+  if ((flag !== 0x46 && flag !== 0x50) || (next !== BLANK && next !== 0x3a)) return '';
+  if (bytes[at + 3] === 0x65 && bytes[at + 4] === 0x72 && bytes[at + 5] === 0x72) return 'stderr';
+  return bytes[at + 3] === 0x6f && bytes[at + 4] === 0x75 && bytes[at + 5] === 0x74 ? 'stdout' : '';
+}

@@ -1,0 +1,89 @@
+import { encodeUtf8 } from '../bytes.ts';
+import type { Line } from '../dialects/dialect.ts';
+import { NOWHERE, type OriginFields, type Origins } from '../origin.ts';
+import { epochTime, formatTime, storable } from '../time.ts';
+
+/**
+ * Records that a log agent made of a line:
+ *
+ *   Docker json-file            {"log":"text\n","stream":"stderr","time":"..."}     (no newline at the end of `log`: it goes on in the next record)
+ *   Fluent Bit                  {"date":1771497044.189512,"log":"text","stream":"stderr","kubernetes":{...}}
+ *   Fluent Bit, Merge_Log On    {...the line's own keys..., "kubernetes":{...}}
+ *
+ * `line`: the text is in the record and now in `line.text`; `partial`: so is the beginning of it; `merged`: the record is the line, with the
+ * transport's keys among its own; `none`: it is no such record. In the first three, the line's time and origin are set.
+ */
+export type Unwrapped = 'line' | 'partial' | 'merged' | 'none';
+
+export function unwrap(value: Record<string, unknown>, line: Line, origins: Origins): Unwrapped {
+  const { log, stream, kubernetes, date } = value;
+  const metadata = podMetadata(kubernetes);
+  const hasText = typeof log === 'string';
+  const docker = hasText && typeof stream === 'string' && typeof value['time'] === 'string';
+  if (metadata === undefined && !docker && !(hasText && date !== undefined)) return 'none';
+  const said = recordTime(value);
+  if (said !== '') line.time = said;
+  const outer = line.origin.fields;
+  line.origin = origins.of({
+    ...(metadata ?? outer),
+    stream: stream === 'stdout' || stream === 'stderr' ? stream : outer.stream,
+  });
+  if (!hasText) return 'merged';
+  const ended = log.endsWith('\n');
+  line.text = encodeUtf8(ended ? log.slice(0, log.endsWith('\r\n') ? -2 : -1) : log);
+  const tag = value['_p'] ?? value['logtag'];
+  return tag === 'P' || (docker && metadata === undefined && date === undefined && tag === undefined && !ended)
+    ? 'partial'
+    : 'line';
+}
+
+/** The `kubernetes` map of Fluent Bit's filter, in its own names. */
+function podMetadata(map: unknown): OriginFields | undefined {
+  if (typeof map !== 'object' || map === null) return undefined;
+  const given = map as Record<string, unknown>;
+  const text = (name: string): string => (typeof given[name] === 'string' ? given[name] : '');
+  if (text('pod_name') === '' && text('namespace_name') === '') return undefined;
+  const labels = new Map<string, string>();
+  if (typeof given['labels'] === 'object' && given['labels'] !== null) {
+    for (const [name, value] of Object.entries(given['labels'])) {
+      if (KEPT_LABELS.has(name) && typeof value === 'string') labels.set(name, value);
+    }
+  }
+  return {
+    ...NOWHERE,
+    namespace: text('namespace_name'),
+    pod: text('pod_name'),
+    pod_uid: text('pod_id'),
+    container: text('container_name'),
+    node: text('host'),
+    labels,
+  };
+}
+
+/** Flyte's labels, less `execution-identity`, which names a person; and the ones that Kubernetes recommends. */
+const KEPT_LABELS = new Set([
+  'execution-id',
+  'project',
+  'domain',
+  'workflow-name',
+  'node-id',
+  'task-name',
+  'shard-key',
+  'interruptible',
+  'run',
+  'action',
+  'attempt',
+  'organization',
+  'app',
+  'app.kubernetes.io/name',
+  'app.kubernetes.io/component',
+  'app.kubernetes.io/part-of',
+]);
+
+function recordTime(value: Record<string, unknown>): string {
+  if (typeof value['time'] === 'string' && 'stream' in value) return value['time'];
+  const { date } = value;
+  if (typeof date === 'string') return date;
+  const us = typeof date === 'number' ? epochTime(date) : undefined;
+  return us !== undefined && storable(us) ? formatTime(us) : '';
+}

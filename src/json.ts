@@ -1,0 +1,110 @@
+/*
+ * What JSON.parse does not give: the text of a value as it was written (numbers beyond 2^53, `1.0` against `1`), bare NaN and
+ * Infinity, and where an object ends when something was written behind it.
+ */
+
+const BARE = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+
+/** Parses JSON; NaN, Infinity and -Infinity outside of strings become null (Python's json module writes them). Undefined if it is not JSON. */
+export function parseLenient(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (!text.includes('NaN') && !text.includes('Infinity')) return undefined;
+  }
+  try {
+    return JSON.parse(text.replace(BARE, (token) => (token.startsWith('"') ? token : 'null')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same for an object; undefined for anything else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  const value = parseLenient(text);
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Offset just past the string that starts at `start`; -1 if it does not end. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return end + 1;
+  }
+  return -1;
+}
+
+/** Offset just past the value that starts at `start`; -1 if it does not end. Iterative: depth costs nothing. */
+function valueEnd(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = stringEnd(text, at) - 1;
+        if (at === -2) return -1;
+        if (depth === 0) return at + 1;
+        break;
+      case 0x7b: // {
+      case 0x5b: // [
+        depth++;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        if (depth === 0) return at;
+        if (--depth === 0) return at + 1;
+        break;
+      case 0x2c: // ,
+        if (depth === 0) return at;
+        break;
+      default:
+    }
+  }
+  return -1;
+}
+
+/** Offset just past the object that starts at `start`; -1 if it does not end. */
+export function objectEnd(text: string, start: number): number {
+  return text.charCodeAt(start) === 0x7b ? valueEnd(text, start) : -1;
+}
+
+/**
+ * The members of an object that parseObject took: name and the text of the value, as written. Of a repeated name the last counts, as in JSON.parse.
+ */
+export function members(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  let at = text.indexOf('{') + 1;
+  for (;;) {
+    at = text.indexOf('"', at);
+    if (at === -1) return found;
+    const nameEnd = stringEnd(text, at);
+    const colon = text.indexOf(':', nameEnd);
+    if (nameEnd === -1 || colon === -1) return found;
+    const name = stringText(text.slice(at, nameEnd));
+    let start = colon + 1;
+    while (text.charCodeAt(start) <= 0x20) start++;
+    const end = valueEnd(text, start);
+    if (end === -1) return found;
+    found.set(name, text.slice(start, end).trimEnd());
+    at = end;
+    // Past a nested value there is a comma or the closing brace.
+    while (at < text.length && text.charCodeAt(at) !== 0x2c && text.charCodeAt(at) !== 0x7d) at++;
+    if (text.charCodeAt(at) !== 0x2c) return found;
+  }
+}
+
+/** What a JSON string says. */
+function stringText(json: string): string {
+  return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1);
+}
+
+/** A value as text: a string's content, null as undefined, everything else as it was written. */
+export function valueText(json: string): string | undefined {
+  if (json.startsWith('"')) return stringText(json);
+  return json === 'null' ? undefined : json;
+}

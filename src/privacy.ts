@@ -1,0 +1,77 @@
+/*
+ * Personal data is masked before anything is appended: in events, in rejections, in text that cannot be parsed.
+ */
+
+export const MASK = '***';
+export const REDACTED = '[redacted]';
+
+export interface PrivacyOptions {
+  /** Inputs of a task whose values are kept: names, or `all`. The values of all others are redacted. */
+  readonly params: 'all' | readonly string[];
+  /** Names of keys whose values are masked, in any spelling of case: in attributes, nested JSON, messages and traces. */
+  readonly mask: readonly string[];
+}
+
+export class Privacy {
+  readonly #params: 'all' | ReadonlySet<string>;
+  readonly #marked: ReadonlySet<string>;
+  readonly #inText: RegExp | undefined;
+  readonly #inRaw: RegExp | undefined;
+
+  constructor(options: PrivacyOptions) {
+    this.#params = options.params === 'all' ? 'all' : new Set(options.params);
+    this.#marked = new Set(options.mask.map((name) => name.toLowerCase()));
+    this.#inText = lexical(options.mask);
+    this.#inRaw = lexical(options.params === 'all' ? options.mask : [...options.mask, 'params']);
+  }
+
+  /** True when `mask` names no key: nothing but params has to be looked at. */
+  get unmarked(): boolean {
+    return this.#marked.size === 0;
+  }
+
+  allowsParam(name: string): boolean {
+    return (this.#params === 'all' || this.#params.has(name)) && !this.marks(name);
+  }
+
+  marks(name: string): boolean {
+    return this.#marked.size > 0 && this.#marked.has(name.toLowerCase());
+  }
+
+  /** The value of an attribute as it may be stored. */
+  value(name: string, text: string): string {
+    return this.marks(name) ? MASK : this.text(text);
+  }
+
+  /** Text (a message, a trace, nested JSON) in which `key: value`, `key=value` and `"key": "value"` are masked. */
+  text(text: string): string {
+    // What two writers left of a step's line may still carry its params.
+    const pattern = text.includes('"params"') ? this.#inRaw : this.#inText;
+    return pattern === undefined ? text : text.replace(pattern, masked);
+  }
+
+  /** A whole line that could not be read: as `text`, and the params of a step are masked too. */
+  raw(line: string): string {
+    return this.#inRaw === undefined ? line : line.replace(this.#inRaw, masked);
+  }
+}
+
+/** Keeps the quotes, so that JSON stays JSON. */
+function masked(_match: string, key: string, slashes: string | undefined, quote: string | undefined): string {
+  return quote === undefined ? key + MASK : `${key}${slashes}${quote}${MASK}${slashes}${quote}`;
+}
+
+/**
+ * Matches a marked key and its value. A quoted value goes to its closing quote, whatever the quoting's depth (`\"`, `\\\"`), or to the end of
+ * the line; any other goes to the next blank: masking too much is safe, too little is not. `Bearer x` is one value.
+ */
+function lexical(names: readonly string[]): RegExp | undefined {
+  if (names.length === 0) return undefined;
+  const keys = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+  const key = `(?<![\\w-])(?:${keys})\\\\*["']?\\s*[:=]\\s*`;
+  // The same number of backslashes before the closing quote as before the opening one.
+  const quoted = `(\\\\*)(["'])[^\\n]*?(?<!\\\\)\\2\\3|\\\\*["'][^\\n]*`;
+  const object = `[[{][^\\n]*`;
+  const bare = `(?:(?:Bearer|Basic|Token)\\s+)?[^\\s"']\\S*`;
+  return new RegExp(`(${key})(?:${quoted}|${object}|${bare})`, 'gi');
+}

@@ -1,0 +1,69 @@
+import type { EventTable } from '../../fields.ts';
+import { columnsOf, identifier, onCluster, qualified, WINDOW, type Target } from './ddl.ts';
+
+/** A table as the server describes it, in `system.tables` and `system.columns`. */
+export interface Existing {
+  readonly engine: string;
+  readonly partition_key: string;
+  /** The engine with its settings: `MergeTree PARTITION BY _day ORDER BY ts SETTINGS index_granularity = 8192`. */
+  readonly engine_full: string;
+  readonly columns: readonly string[];
+}
+
+export interface Difference {
+  /** What to run so that the table can take the rows. */
+  readonly statements: readonly string[];
+  /** What no ALTER can mend, as sentences. */
+  readonly unfit: readonly string[];
+}
+
+const PLAIN = 'MergeTree';
+
+/** What an existing table lacks. Columns that it has beyond ours, other types and other indices are its owner's business. */
+export function compare(target: Target, table: EventTable, existing: Existing): Difference {
+  const name = qualified(target, table);
+  const alter = `ALTER TABLE ${name}${onCluster(target.cluster)}`;
+  const engine = existing.engine.replace(/^(?:Replicated|Shared)/, '');
+  if (engine !== PLAIN) {
+    const why = `${name} has the engine ${word(existing.engine)}, which cannot tell a repeated insert from a new one`;
+    return { statements: [], unfit: [`${why}: rename it, steptap then makes a MergeTree`] };
+  }
+  const unfit: string[] = [];
+  if (existing.partition_key.replaceAll('`', '') !== '_day') {
+    const why = `${name} is not PARTITION BY _day, so that one insert may be stored in parts`;
+    unfit.push(`${why}; that cannot be altered: rename it, steptap then makes a new one`);
+  }
+  return { statements: [...missingColumns(alter, table, existing), ...missingWindow(alter, existing)], unfit };
+}
+
+function missingColumns(alter: string, table: EventTable, existing: Existing): string[] {
+  const present = new Set(existing.columns);
+  const statements: string[] = [];
+  let before = '';
+  for (const { name, clickhouse } of columnsOf(table)) {
+    const place = before === '' ? 'FIRST' : `AFTER ${identifier(before)}`;
+    if (!present.has(name))
+      statements.push(`${alter} ADD COLUMN IF NOT EXISTS ${identifier(name)} ${clickhouse} ${place}`);
+    before = name;
+  }
+  return statements;
+}
+
+/** Replicated tables have a window of their own accord, and in ClickHouse Cloud (`Shared`) it is the service's. */
+function missingWindow(alter: string, existing: Existing): string[] {
+  const setting = (name: string): number | undefined => {
+    const value = new RegExp(`\\b${name} = (\\d+)`).exec(existing.engine_full)?.[1];
+    return value === undefined ? undefined : Number(value);
+  };
+  if (existing.engine === PLAIN) {
+    const window = setting('non_replicated_deduplication_window') ?? 0;
+    return window > 0 ? [] : [`${alter} MODIFY SETTING non_replicated_deduplication_window = ${WINDOW}`];
+  }
+  const off = setting('(?<!non_)replicated_deduplication_window') === 0;
+  return off ? [`${alter} MODIFY SETTING replicated_deduplication_window = ${WINDOW}`] : [];
+}
+
+/** An engine's name from the server, if it looks like one. */
+function word(text: string): string {
+  return /^[A-Za-z0-9]{1,60}$/.test(text) ? text : 'of another kind';
+}

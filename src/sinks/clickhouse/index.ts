@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import type { Table } from '../../batch.ts';
+import type { Clock } from '../../clock.ts';
+import type { Log } from '../../log.ts';
+import { Body, columnIdentity, writeRows } from '../identity.ts';
+import { SinkError, STORED, type Outcome, type Part, type Sink } from '../sink.ts';
+import { connect, type Connection } from './connect.ts';
+import { identifier, onCluster, qualified } from './ddl.ts';
+import { elsewhere } from './errors.ts';
+import type { Ask } from './exchange.ts';
+import { writeLegacyRows } from './legacy.ts';
+import { prepare } from './prepare.ts';
+import type { ClickHouseOptions } from './schema.ts';
+import { insertSettings, pinned, type Settings } from './settings.ts';
+
+export { EMBEDDED_UNAVAILABLE } from './errors.ts';
+export { createStatements } from './ddl.ts';
+export { CLICKHOUSE_DEFAULTS, clickhouseOptions, fromEnvironment, type ClickHouseOptions } from './schema.ts';
+
+export interface ClickHouseContext {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Stores rows in ClickHouse, over HTTP or in the embedded engine: the same statements and the same bytes.
+ *
+ * A part is one INSERT into one partition, under the part's token. ClickHouse stores it whole or not at all, and a second time under the same
+ * token not at all: so a part may be sent again whenever there is doubt, with the same bytes. That holds as long as all `urls` are
+ * replicas of the same tables (tokens are then in Keeper), and fewer than 10,000 other inserts came between.
+ *
+ * Throws when the options make no sense; everything later is a SinkError.
+ */
+export function createClickHouseSink(options: ClickHouseOptions, context: ClickHouseContext): Sink {
+  if ((options.path === undefined) === (options.urls.length === 0)) {
+    throw new Error('clickhouse: give either `urls` of a server or the `path` of the embedded engine');
+  }
+  for (const url of options.urls) {
+    // Not quoted: there may be a password in it.
+    if (!isAddress(url)) throw new Error('clickhouse: one of `urls` is not an address: write https://host:8443');
+  }
+  identifier(options.database);
+  identifier(options.table ?? 'steps');
+  onCluster(options.cluster);
+  return new ClickHouseSink(options, context);
+}
+
+/** A part is 8 MiB; one row may be larger, and must not pin its size for good. */
+const LARGEST_BODY_KEPT = 32 << 20;
+
+class ClickHouseSink implements Sink {
+  readonly name = 'clickhouse';
+  readonly tables: ReadonlySet<Table>;
+  readonly #options: ClickHouseOptions;
+  readonly #context: ClickHouseContext;
+  #connections: readonly Connection[] = [];
+  /** The connection that last worked. */
+  #current = 0;
+  #settings: Settings = pinned([]);
+  #version = '';
+  #body = new Body();
+
+  constructor(options: ClickHouseOptions, context: ClickHouseContext) {
+    this.#options = options;
+    this.#context = context;
+    this.tables = new Set<Table>(options.table === undefined ? ['steps', 'logs', 'events'] : ['steps']);
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context.clock);
+    const run = (query: string): Promise<string> => this.#ask({ query }, signal);
+    const { version, settings } = await prepare(run, this.#options, this.#context.log);
+    this.#version = version;
+    this.#settings = settings;
+  }
+
+  async send(part: Part, signal: AbortSignal): Promise<Outcome> {
+    const { table, database } = this.#options;
+    const body = this.#body;
+    body.length = 0;
+    if (table === undefined) writeRows(part, body, columnIdentity);
+    else writeLegacyRows(part, body);
+    if (body.length === 0) return STORED;
+    const query = `INSERT INTO ${qualified({ database }, table ?? part.table)} FORMAT JSONEachRow`;
+    const settings = insertSettings(this.#settings, part.token);
+    try {
+      await this.#ask({ query, settings, values: body.view(), query_id: queryId(part) }, signal);
+    } catch (error) {
+      // What failed may still be reading these bytes: they are not written over.
+      this.#body = new Body();
+      throw error;
+    }
+    if (body.bytes.length > LARGEST_BODY_KEPT) this.#body = new Body();
+    return STORED;
+  }
+
+  describe(): string {
+    const { database, path, table, urls } = this.#options;
+    const version = this.#version === '' ? '' : ` ${this.#version}`;
+    const where = path === undefined ? (this.#connections[this.#current]?.where ?? '') : `embedded in ${path}`;
+    const others = urls.length > 1 ? ` and ${urls.length - 1} more` : '';
+    const what = table === undefined ? `database ${database}` : `steps at least once into ${database}.${table}`;
+    return `ClickHouse${version} ${path === undefined ? `at ${where}` : where}${others}, ${what}`;
+  }
+
+  async close(): Promise<void> {
+    const connections = this.#connections;
+    this.#connections = [];
+    this.#current = 0;
+    await Promise.allSettled(connections.map((connection) => connection.close()));
+  }
+
+  /** Asks the connection that last worked. Where that cannot be reached it asks the next at once; where it is in doubt, the next time. */
+  async #ask(ask: Ask, signal: AbortSignal): Promise<string> {
+    for (let tried = 1; ; tried++) {
+      const connection = this.#connections[this.#current]!;
+      try {
+        return await connection.ask(ask, signal);
+      } catch (error) {
+        if (!(error instanceof SinkError) || !elsewhere(error) || this.#connections.length === 1) throw error;
+        this.#current = (this.#current + 1) % this.#connections.length;
+        if (error.in_doubt || tried === this.#connections.length) throw error;
+        this.#context.log('warning', `${error.message}; going on with ${this.#connections[this.#current]!.where}`);
+      }
+    }
+  }
+}
+
+function isAddress(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** Of each attempt its own, so that `system.query_log` tells them apart: ClickHouse refuses one that is running still. */
+function queryId(part: Part): string {
+  return `steptap:${part.table}:${part.token}:${randomBytes(6).toString('hex')}`;
+}

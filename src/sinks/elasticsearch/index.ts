@@ -1,0 +1,130 @@
+import type { Table } from '../../batch.ts';
+import type { Clock } from '../../clock.ts';
+import { EVENT_TABLES } from '../../fields.ts';
+import type { Log } from '../../log.ts';
+import { Body } from '../identity.ts';
+import type { Outcome, Part, Sink } from '../sink.ts';
+import { FAILURE_STORE, readBulk } from './answer.ts';
+import { bulkPath, encodeBulk, encodeUnindexed, sentRows, type SentRow } from './bulk.ts';
+import { wholeFailure } from './errors.ts';
+import { SearchHttp } from './http.ts';
+import { openCluster } from './open.ts';
+import { elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
+import { indexName } from './template.ts';
+
+export { ELASTICSEARCH_DEFAULTS, elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
+
+export interface ElasticsearchContext {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Elasticsearch and OpenSearch: a row is a document, made with `create` under an id that says where in the spool the row stands.
+ *
+ * A part goes as several bodies, one after the other. When one fails, the whole part fails and is sent again: the documents of the
+ * bodies before it are answered with 409, which counts as stored, and what they refused is refused again. So what becomes of a part
+ * depends on its last send alone, and nothing has to be remembered between sends but the ids, which are in the rows.
+ *
+ * Throws when the options make no sense; everything later is a SinkError.
+ */
+export function createElasticsearchSink(options: ElasticsearchOptions, context: ElasticsearchContext): Sink {
+  const { urls, prefix, api_key } = elasticsearchOptions.properties;
+  for (const url of options.urls) {
+    if (new RegExp(urls.items.pattern).test(url) && URL.canParse(url)) continue;
+    throw new Error('elasticsearch: one of `urls` is not an address: write https://host:9200');
+  }
+  if (!new RegExp(prefix.pattern).test(options.prefix) || options.prefix.length > prefix.maxLength) {
+    throw new Error(
+      'elasticsearch: `prefix` begins an index name: lower case letters, digits, and - _ . after the first',
+    );
+  }
+  if (options.api_key !== undefined && !new RegExp(api_key.pattern).test(options.api_key)) {
+    throw new Error('elasticsearch: `api_key` has characters that no key has: is a line break at its end?');
+  }
+  return new ElasticsearchSink(options, context);
+}
+
+const TABLES: ReadonlySet<Table> = new Set(EVENT_TABLES);
+
+const SMALLEST_BODY = 1_000;
+
+class ElasticsearchSink implements Sink {
+  readonly name = 'elasticsearch';
+  readonly tables = TABLES;
+  readonly #options: ElasticsearchOptions;
+  readonly #context: ElasticsearchContext;
+  readonly #http: SearchHttp;
+  readonly #body = new Body();
+  /** Shrinks when the cluster, or a proxy before it, finds a body too large. */
+  #max_body_bytes: number;
+  #cluster = 'Elasticsearch';
+
+  constructor(options: ElasticsearchOptions, context: ElasticsearchContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#http = new SearchHttp({ ...options, clock: context.clock });
+    this.#max_body_bytes = options.max_body_bytes;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const { flavour, version } = await openCluster(this.#http, this.#options, this.#context, signal);
+    this.#cluster = `${flavour === 'opensearch' ? 'OpenSearch' : 'Elasticsearch'} ${version}`;
+  }
+
+  async send(part: Part, signal: AbortSignal): Promise<Outcome> {
+    const outcomes: Outcome[] = [];
+    for (let first = 0; first < part.count;) {
+      const end = encodeBulk(part, this.#body, first, this.#max_body_bytes);
+      if (this.#body.length > 0) {
+        const from = first;
+        const sent = (): SentRow[] => sentRows(part, from, end);
+        outcomes.push(await this.#rescue(part, sent, await this.#post(part, this.#body.view(), sent, signal), signal));
+      }
+      first = end;
+    }
+    return together(outcomes);
+  }
+
+  describe(): string {
+    return `${this.#cluster} at ${this.#http.address}`;
+  }
+
+  async close(): Promise<void> {
+    this.#http.close();
+  }
+
+  async #post(part: Part, body: Buffer, sent: () => readonly SentRow[], signal: AbortSignal): Promise<Outcome> {
+    const { clock } = this.#context;
+    const index = indexName(this.#options.prefix, part.table, part.day);
+    const call = { method: 'POST', path: bulkPath(index), type: 'application/x-ndjson', body } as const;
+    const answer = await this.#http.request(call, signal);
+    if (answer.status === 200) return readBulk(answer, sent, index, clock);
+    // The lane halves this part; later parts must not run into the same limit again.
+    if (answer.status === 413)
+      this.#max_body_bytes = Math.max(SMALLEST_BODY, Math.min(this.#max_body_bytes, body.length >> 1));
+    throw wholeFailure(answer, 'a bulk request', index, clock);
+  }
+
+  /** Sends rows that the mapping refused once more, with their objects not indexed. Gives what then became of all the rows. */
+  async #rescue(part: Part, sent: () => SentRow[], first: Outcome, signal: AbortSignal): Promise<Outcome> {
+    const refused = new Set(first.rejected.filter(({ code }) => code !== FAILURE_STORE).map(({ row }) => row));
+    if (refused.size === 0) return first;
+    const rows = sent().flatMap((row) => {
+      const bytes = refused.has(row.row) ? encodeUnindexed(row) : undefined;
+      return bytes === undefined ? [] : { ...row, bytes };
+    });
+    if (rows.length === 0) return first;
+    const second = await this.#post(part, Buffer.concat(rows.map(({ bytes }) => bytes)), () => rows, signal);
+    const tried = new Set(rows.map(({ row }) => row));
+    return together([{ ...first, rejected: first.rejected.filter(({ row }) => !tried.has(row)) }, second]);
+  }
+}
+
+/** Outcomes of different rows as one, rejections in the order of the rows. */
+function together(outcomes: readonly Outcome[]): Outcome {
+  const rejected = outcomes.flatMap((outcome) => outcome.rejected).sort((a, b) => a.row - b.row);
+  const again = outcomes.flatMap((outcome) => outcome.again).sort((a, b) => a - b);
+  const retry_after_ms = Math.max(...outcomes.map((outcome) => outcome.retry_after_ms ?? -1));
+  return retry_after_ms < 0 ? { rejected, again } : { rejected, again, retry_after_ms };
+}

@@ -1,0 +1,72 @@
+import { IDENTITY, fieldsOf, type EventTable, type SearchType } from '../../fields.ts';
+import { unindexedName } from './unindexed.ts';
+
+/** Raised with every change of what `indexTemplate` gives: a newer steptap then replaces the template of an older one. */
+export const TEMPLATE_VERSION = 1;
+
+/** Above the `logs-*-*` of the products (100), below what an operator would choose to override ours. */
+const PRIORITY = 250;
+
+export type Flavour = 'elasticsearch' | 'opensearch';
+
+export interface TemplateOptions {
+  readonly prefix: string;
+  readonly flavour: Flavour;
+  readonly shards?: number | undefined;
+  readonly replicas?: number | undefined;
+}
+
+/** A keyword of more than 32,766 bytes rejects its document; 8,191 characters of 4 bytes are within that. */
+const LONGEST_KEYWORD = 8_191;
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+/**
+ * How a field is indexed, chosen so that no value that a dialect writes rejects its row: what does not fit the index stays in
+ * `_source`, and the name of the field is then found in `_ignored`. For objects that is not enough: see unindexed.ts.
+ */
+function mappingOf(search: SearchType, flavour: Flavour): Mapping {
+  const mappings: Readonly<Record<SearchType, Mapping>> = {
+    keyword: { type: 'keyword', ignore_above: LONGEST_KEYWORD },
+    date_nanos: { type: 'date_nanos', ignore_malformed: true },
+    double: { type: 'double', ignore_malformed: true },
+    integer: { type: 'integer', ignore_malformed: true },
+    long: { type: 'long', ignore_malformed: true },
+    text: { type: 'text', norms: false },
+    boolean: { type: 'boolean' },
+    object: flavour === 'opensearch' ? { type: 'flat_object' } : { type: 'flattened', ignore_above: LONGEST_KEYWORD },
+  };
+  return mappings[search];
+}
+
+/** Name of the index template of a table. */
+export function templateName(prefix: string, table: EventTable): string {
+  return `${prefix}-${table}`;
+}
+
+/** Name of the index for rows of a table; `day` is their record's `_day`, `YYYY-MM-DD`. */
+export function indexName(prefix: string, table: string, day: string): string {
+  return `${prefix}-${table}-${day.replaceAll('-', '.')}`;
+}
+
+/** Body of `PUT _index_template/<templateName>`. Fields that it does not name are kept and not indexed. */
+export function indexTemplate(table: EventTable, options: TemplateOptions): Mapping {
+  const { prefix, flavour, shards, replicas } = options;
+  const properties: Record<string, Mapping> = { '@timestamp': mappingOf('date_nanos', flavour) };
+  for (const { name, search } of fieldsOf(table)) {
+    properties[name] = mappingOf(search, flavour);
+    if (search === 'object') properties[unindexedName(name)] = { type: 'object', enabled: false };
+  }
+  // The day is in the name of the index.
+  for (const { name, search } of IDENTITY) if (name !== '_day') properties[name] = mappingOf(search, flavour);
+  const settings: Record<string, number> = {};
+  if (shards !== undefined) settings['index.number_of_shards'] = shards;
+  if (replicas !== undefined) settings['index.number_of_replicas'] = replicas;
+  return {
+    index_patterns: [`${prefix}-${table}-*`],
+    priority: PRIORITY,
+    version: TEMPLATE_VERSION,
+    _meta: { description: 'made by steptap, which replaces it when it has a newer one', managed_by: 'steptap' },
+    template: { settings, mappings: { dynamic: false, properties } },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Part } from '../sink.ts';
+import { header, type Sample, type TextMetric, valueText } from './registry.ts';
+import { type Series, UNKNOWN } from './series.ts';
+
+/** In place of a place: an event that is no error. */
+const NO_ERROR = -2;
+
+/** Counts the events of kind `error`: each is one failure, however many steps it ended. A series' only cell is its count. */
+export class TaskErrors implements TextMetric {
+  readonly name = 'steptap_task_errors_total';
+  readonly help = 'Captured errors of tasks: one per failure, not per step. Label values without room are __other__.';
+  readonly type = 'counter';
+  readonly series: Series;
+
+  /** `series` has the width 1. */
+  constructor(series: Series) {
+    this.series = series;
+  }
+
+  count(part: Part): void {
+    const { series } = this;
+    const bits = series.labels.length;
+    const foldBits = (1 << bits) - 1;
+    let n = -1;
+    for (const { rows, from, to } of part.slices) {
+      const { tuple, dictionary } = rows;
+      const places = series.begin(dictionary);
+      for (let row = from; row < to; row++) {
+        n++;
+        if (part.settled?.[n] === 1) continue;
+        let place = places[tuple[row]!]!;
+        if (place === UNKNOWN) {
+          const labels = dictionary[tuple[row]!]!;
+          place = labels.kind === 'error' ? series.resolve(labels) : NO_ERROR;
+          places[tuple[row]!] = place;
+        }
+        if (place === NO_ERROR) continue;
+        if ((place & foldBits) !== 0) series.countFolded(place & foldBits);
+        series.cells[place >> bits]! += 1;
+      }
+    }
+  }
+
+  text(): string {
+    const { name, series } = this;
+    return header(this) + series.texts.map((own, n) => `\n${name}{${own}} ${valueText(series.cells[n]!)}`).join('');
+  }
+
+  async get(): ReturnType<TextMetric['get']> {
+    const { name, help, type, series } = this;
+    const values: Sample[] = series.values.map((own, n) => ({
+      labels: Object.fromEntries(series.labels.map((label, l) => [label, own[l]!])),
+      value: series.cells[n]!,
+    }));
+    return { name, help, type, aggregator: 'sum', values };
+  }
+
+  reset(): void {
+    this.series.clear();
+  }
+}

@@ -1,0 +1,87 @@
+import { Counter } from 'prom-client';
+import type { Table } from '../../batch.ts';
+import { STORED, type Sink } from '../sink.ts';
+import { StepDurations } from './durations.ts';
+import { TaskErrors } from './errors.ts';
+import type { Label } from './labels.ts';
+import { register, type TextMetric } from './registry.ts';
+import { bucketBounds, DEFAULT_BUCKETS, DEFAULT_MAX_SERIES, type PrometheusOptions, seriesBound } from './schema.ts';
+import { Series } from './series.ts';
+
+export { StepRegistry } from './registry.ts';
+export type { PrometheusOptions } from './schema.ts';
+
+const TABLES: ReadonlySet<Table> = new Set(['steps', 'events']);
+
+/**
+ * Observes steps in a histogram and counts captured errors, for whoever scrapes `registry`.
+ *
+ * `send` is done when it returns: there is no other end that could refuse, be slow or answer in doubt, so every row that it was given is stored.
+ * What it counts lives as long as the process. `close` leaves the metrics in the registry, for the last scrape.
+ */
+export function createPrometheusSink(options: PrometheusOptions): Sink {
+  const { registry } = options;
+  const max_series = seriesBound(options.max_series ?? DEFAULT_MAX_SERIES);
+  const bounds = bucketBounds(options.buckets ?? DEFAULT_BUCKETS);
+  const steps = new Set(options.steps);
+
+  const durations = new StepDurations(
+    new Series({
+      labels: ['step', 'status', 'project', 'domain', 'task', ...(options.workflow_label ? ['workflow' as const] : [])],
+      fold: options.workflow_label ? ['step', 'task', 'workflow'] : ['step', 'task'],
+      max_series,
+      steps,
+      width: bounds.length + 2,
+    }),
+    bounds,
+  );
+  const errors = new TaskErrors(
+    new Series({
+      labels: ['error_kind', 'root_error_type', 'project', 'domain', 'task'],
+      // A class is whatever a trace says, a task was registered: the class goes first.
+      fold: ['root_error_type', 'task'],
+      max_series,
+      steps,
+      width: 1,
+    }),
+  );
+  register(registry, durations);
+  register(registry, errors);
+  const overflow = overflowCounter(options, [durations, errors]);
+
+  return {
+    name: 'prometheus',
+    tables: TABLES,
+    async open() {},
+    async send(part) {
+      if (part.table === 'steps') durations.observe(part);
+      else if (part.table === 'events') errors.count(part);
+      overflow();
+      return STORED;
+    },
+    describe: () => `Prometheus metrics ${durations.name} and ${errors.name}, at most ${max_series} series each`,
+    async close() {},
+  };
+}
+
+/** Registers `steptap_label_overflow_total`, from 0 for every label. The function adds what was folded since it was last called. */
+function overflowCounter(
+  options: PrometheusOptions,
+  metrics: readonly (TextMetric & { readonly series: Series })[],
+): () => void {
+  const counter = new Counter<'metric' | 'label'>({
+    name: 'steptap_label_overflow_total',
+    help: 'Observations whose label value became __other__: too long, not in the list of steps, or past max_series.',
+    labelNames: ['metric', 'label'],
+    registers: [options.registry],
+  });
+  const add = (metric: string, label: Label, observations: number): void =>
+    counter.inc({ metric, label }, observations);
+  for (const { name, series } of metrics) for (const label of series.labels) add(name, label, 0);
+  return () => {
+    for (const { name, series } of metrics) {
+      for (const [n, label] of series.labels.entries()) if (series.folded[n]! > 0) add(name, label, series.folded[n]!);
+      series.folded.fill(0);
+    }
+  };
+}

@@ -1,0 +1,128 @@
+import type { Tuple } from '../../batch.ts';
+import { type Label, labelText, isLabelValue, OTHER } from './labels.ts';
+
+/** In the array that `begin` gives out: this tuple was not looked up yet. */
+export const UNKNOWN = -1;
+
+/** The share of `max_series` that label sets as they were written may take; the rest is for folded ones. */
+const UNFOLDED_SHARE = 0.9;
+
+export interface SeriesOptions {
+  readonly labels: readonly Label[];
+  /** Which labels become `__other__` when there is no more room, the most unbounded first. After these, all. */
+  readonly fold: readonly Label[];
+  readonly max_series: number;
+  /** Allowed values of `step`; empty for any. */
+  readonly steps: ReadonlySet<string>;
+  /** Numbers kept for each series. */
+  readonly width: number;
+}
+
+/**
+ * The series of one metric: which tuple belongs to which, and their numbers, in one flat array.
+ *
+ * There are never more than `max_series`. A label set that finds no room is folded, one label more at a time, until it meets a
+ * series that is there or may be made; the one with every label `__other__` always may. Each fold has a little more room than the one before,
+ * so that a million step names still leave the tasks apart, and a million tasks the projects. A series once made stays, as
+ * a counter must, and so does what was decided for a tuple.
+ *
+ * What `resolve` answers is a *place*: the series' number, shifted by one bit for each label, and those bits say which labels were folded.
+ */
+export class Series {
+  readonly labels: readonly Label[];
+  /** `cells[series * width + n]`. Replaced when it grows: read it again after `resolve`. */
+  cells: Float64Array;
+  /** Of each series, its labels in the text format. */
+  readonly texts: string[] = [];
+  /** Of each series, its label values in the order of `labels`. */
+  readonly values: (readonly string[])[] = [];
+  /** Observations whose label was folded, by label. */
+  readonly folded: Float64Array;
+  readonly #options: SeriesOptions;
+  readonly #byText = new Map<string, number>();
+  /** Tuples are interned, so the object is the key. Weak: a million hostile tuples go when their batch goes. */
+  #byTuple = new WeakMap<Tuple, number>();
+  #scratch = new Int32Array(256);
+
+  constructor(options: SeriesOptions) {
+    this.#options = options;
+    this.labels = options.labels;
+    this.cells = new Float64Array(16 * options.width);
+    this.folded = new Float64Array(options.labels.length);
+  }
+
+  get size(): number {
+    return this.texts.length;
+  }
+
+  /** An array to keep the places of one dictionary's tuples in, all UNKNOWN; the same array every time. */
+  begin(dictionary: readonly Tuple[]): Int32Array {
+    if (this.#scratch.length < dictionary.length) this.#scratch = new Int32Array(dictionary.length * 2);
+    return this.#scratch.fill(UNKNOWN, 0, dictionary.length);
+  }
+
+  /** The place of a tuple; makes its series when it is the first. */
+  resolve(tuple: Tuple): number {
+    const known = this.#byTuple.get(tuple);
+    if (known !== undefined) return known;
+    const { labels } = this;
+    const values = labels.map((label) => (this.#allows(label, tuple[label]) ? tuple[label] : OTHER));
+    let series: number | undefined;
+    for (let folds = 0; series === undefined; folds++) {
+      this.#fold(values, folds);
+      const text = labelText(labels, values);
+      series = this.#byText.get(text) ?? (this.size < this.#room(folds) ? this.#add(text, values) : undefined);
+    }
+    let place = series;
+    for (let n = 0; n < labels.length; n++) place = place * 2 + (values[n] === tuple[labels[n]!] ? 0 : 1);
+    this.#byTuple.set(tuple, place);
+    return place;
+  }
+
+  /** Counts what `resolve` had to fold, for one observation. `folds` are the low bits of its place, not 0. */
+  countFolded(folds: number): void {
+    const last = this.labels.length - 1;
+    for (let n = 0; n <= last; n++) if ((folds >> (last - n)) & 1) this.folded[n]! += 1;
+  }
+
+  clear(): void {
+    this.texts.length = 0;
+    this.values.length = 0;
+    this.#byText.clear();
+    this.#byTuple = new WeakMap();
+    this.cells.fill(0);
+  }
+
+  #allows(label: Label, value: string): boolean {
+    const { steps } = this.#options;
+    return isLabelValue(value) && (label !== 'step' || steps.size === 0 || steps.has(value));
+  }
+
+  /** Makes `__other__` of the first `folds` labels of `fold`, or of all when there are no more. */
+  #fold(values: string[], folds: number): void {
+    const { fold } = this.#options;
+    if (folds > fold.length) values.fill(OTHER);
+    else for (let n = 0; n < folds; n++) values[this.labels.indexOf(fold[n]!)] = OTHER;
+  }
+
+  /** How many series there may be before one that was folded `folds` times is made. */
+  #room(folds: number): number {
+    const { fold, max_series } = this.#options;
+    if (folds > fold.length) return max_series;
+    const share = UNFOLDED_SHARE + ((1 - UNFOLDED_SHARE) * folds) / fold.length;
+    return Math.floor(max_series * share) - 1;
+  }
+
+  #add(text: string, values: readonly string[]): number {
+    const series = this.size;
+    this.#byText.set(text, series);
+    this.texts.push(text);
+    this.values.push([...values]);
+    if (this.size * this.#options.width > this.cells.length) {
+      const larger = new Float64Array(this.cells.length * 2);
+      larger.set(this.cells);
+      this.cells = larger;
+    }
+    return series;
+  }
+}

@@ -1,0 +1,8 @@
+import type { Source } from '../source.ts';
+
+/**
+ * Standard input. A pipe cannot be read again: its position is for dead letters only, and a SIGKILL loses what was read and not yet committed.
+ */
+export function stdinSource(): Source {
+  return { name: 'stdin', open: () => process.stdin, position: (offset) => ({ offset }) };
+}

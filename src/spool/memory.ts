@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto';
+import { batchBytes, type Batch } from '../batch.ts';
+import type { Clock } from '../clock.ts';
+import type { Committed, Spool, SpoolReader, SpoolRecord, TakeLimits } from './spool.ts';
+
+interface Waiting {
+  readonly bytes: number;
+  readonly admit: () => void;
+}
+
+/**
+ * The spool without a disk: bounded in bytes, gone with the process. Same contract as the one on disk.
+ *
+ * `appended` is called for every record as it is committed: the ledger counts what was accepted there.
+ */
+export class MemorySpool implements Spool {
+  readonly src: string;
+  readonly #clock: Clock;
+  readonly #max_bytes: number;
+  readonly #appended: (record: SpoolRecord) => void;
+  /** Records not yet settled by every reader: `#records[n]` has the number `#first + n`. */
+  readonly #records: SpoolRecord[] = [];
+  readonly #sizes: number[] = [];
+  readonly #readers: Reader[] = [];
+  readonly #waiting: Waiting[] = [];
+  #first = 1;
+  #bytes = 0;
+  #ended = false;
+  #closed = false;
+
+  constructor(options: { clock: Clock; max_bytes: number; appended?: (record: SpoolRecord) => void }) {
+    this.#clock = options.clock;
+    this.#max_bytes = options.max_bytes;
+    this.#appended = options.appended ?? (() => {});
+    this.src = `${randomBytes(8).toString('hex')}-${randomBytes(6).toString('hex')}`;
+  }
+
+  async append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
+    const bytes = batchBytes(batch);
+    if (options.reserved !== true && (this.#waiting.length > 0 || !this.#fits(bytes))) {
+      await new Promise<void>((resolve) => this.#waiting.push({ bytes, admit: resolve }));
+    }
+    return { seq: this.#commit(batch, bytes) };
+  }
+
+  reader(_lane: string, options: { late?: boolean } = {}): SpoolReader {
+    const reader = new Reader(this, this.#clock, this.#first, options.late ?? false);
+    this.#readers.push(reader);
+    return reader;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  usage(): { bytes: number; max_bytes: number } {
+    return { bytes: this.#bytes, max_bytes: this.#max_bytes };
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#closed = true;
+    this.#wake();
+  }
+
+  /** True when nothing more comes for the reader. */
+  over(late: boolean): boolean {
+    return late ? this.#closed : this.#ended;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The record with that number, if it is still held. */
+  at(seq: number): SpoolRecord | undefined {
+    return this.#records[seq - this.#first];
+  }
+
+  /** Lets go of the records that every reader has settled, and admits who waits for room. */
+  release(): void {
+    let settled = Number.POSITIVE_INFINITY;
+    for (const reader of this.#readers) settled = Math.min(settled, reader.settled);
+    while (this.#records.length > 0 && this.#first <= settled) {
+      this.#records.shift();
+      this.#bytes -= this.#sizes.shift() ?? 0;
+      this.#first += 1;
+    }
+    this.#admit();
+  }
+
+  /** A single record larger than the bound still goes in, alone: a spool must never hold a source back for ever. */
+  #fits(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#max_bytes;
+  }
+
+  #admit(): void {
+    let next = this.#waiting[0];
+    while (next !== undefined && this.#fits(next.bytes)) {
+      this.#waiting.shift();
+      // Its bytes are counted by #commit, which runs in a later microtask: admit one at a time.
+      next.admit();
+      next = undefined;
+    }
+  }
+
+  #commit(batch: Batch, bytes: number): number {
+    const now = this.#clock.wall();
+    const bases: number[] = [];
+    let row = 0;
+    for (const rows of batch.rows) {
+      bases.push(row);
+      row += rows.ends.length;
+    }
+    const record: SpoolRecord = {
+      src: this.src,
+      seq: this.#first + this.#records.length,
+      day: new Date(now).toISOString().slice(0, 10),
+      committed_at: this.#clock.monotonic(),
+      batch,
+      bases,
+    };
+    this.#records.push(record);
+    this.#sizes.push(bytes);
+    this.#bytes += bytes;
+    this.#appended(record);
+    this.#wake();
+    this.#admit();
+    return record.seq;
+  }
+
+  #wake(): void {
+    for (const reader of this.#readers) reader.wake();
+  }
+}
+
+class Reader implements SpoolReader {
+  readonly #spool: MemorySpool;
+  readonly #clock: Clock;
+  readonly #late: boolean;
+  /** Everything up to this number is settled. */
+  settled: number;
+  /** The number after the last record taken. */
+  #next: number;
+  #notify: (() => void) | undefined;
+
+  constructor(spool: MemorySpool, clock: Clock, first: number, late: boolean) {
+    this.#spool = spool;
+    this.#clock = clock;
+    this.#late = late;
+    this.settled = first - 1;
+    this.#next = first;
+  }
+
+  async take(limits: TakeLimits, signal: AbortSignal): Promise<SpoolRecord[]> {
+    while (this.#spool.at(this.#next) === undefined) {
+      if (this.#spool.over(this.#late) || signal.aborted) return [];
+      await this.#changed(signal, undefined);
+    }
+    const until = this.#spool.at(this.#next)!.committed_at + limits.linger_ms;
+    for (;;) {
+      const { records, full } = this.#gather(limits);
+      const left = until - this.#clock.monotonic();
+      if (full || left <= 0 || this.#spool.ended || signal.aborted) {
+        this.#next += records.length;
+        return records;
+      }
+      await this.#changed(signal, left);
+    }
+  }
+
+  advance(seq: number): void {
+    this.settled = Math.max(this.settled, seq);
+    this.#spool.release();
+  }
+
+  *unsettled(): Iterable<SpoolRecord> {
+    for (let seq = this.settled + 1; ; seq++) {
+      const record = this.#spool.at(seq);
+      if (record === undefined) return;
+      yield record;
+    }
+  }
+
+  wake(): void {
+    this.#notify?.();
+  }
+
+  #gather(limits: TakeLimits): { records: SpoolRecord[]; full: boolean } {
+    const records: SpoolRecord[] = [];
+    let rows = 0;
+    let bytes = 0;
+    for (let seq = this.#next; ; seq++) {
+      const record = this.#spool.at(seq);
+      if (record === undefined) return { records, full: false };
+      for (const table of record.batch.rows) {
+        rows += table.ends.length;
+        bytes += table.bytes.length;
+      }
+      const first = records[0];
+      if (first !== undefined && (record.day !== first.day || rows > limits.max_rows || bytes > limits.max_bytes)) {
+        return { records, full: true };
+      }
+      records.push(record);
+    }
+  }
+
+  /** Resolves at the next commit, the end, an abort, or after `timeout_ms`. */
+  async #changed(signal: AbortSignal, timeout_ms: number | undefined): Promise<void> {
+    const stop = new AbortController();
+    const notified = new Promise<void>((resolve) => {
+      this.#notify = resolve;
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true, signal: stop.signal });
+    });
+    await (timeout_ms === undefined ? notified : Promise.race([notified, this.#clock.sleep(timeout_ms, stop.signal)]));
+    stop.abort();
+    this.#notify = undefined;
+  }
+}

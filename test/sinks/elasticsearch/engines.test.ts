@@ -1,0 +1,244 @@
+import { expect, test } from 'vitest';
+import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
+import type { Sink } from '../../../src/sinks/sink.ts';
+import { partOf, stepRow } from '../../support/rows.ts';
+import { describeWithServer, type SearchServer } from '../../support/search-server.ts';
+import { failure, never, sinkOf } from './faulty-server.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const DAY = '2026-11-21';
+let prefixes = 0;
+
+/** A value for a field, as a dialect writes it. */
+function valueOf({ name, search }: Field): unknown {
+  switch (search) {
+    case 'date_nanos':
+      return '2026-02-19T10:31:12.640123Z';
+    case 'double':
+      return 1.234567;
+    case 'integer':
+    case 'long':
+      return 3;
+    case 'boolean':
+      return true;
+    case 'object':
+      return { 'app.kubernetes.io/name': `value of ${name}` };
+    default:
+      return `value of ${name}`;
+  }
+}
+
+for (const kind of ['elasticsearch', 'opensearch'] as const) {
+  describeWithServer(kind, (server: () => SearchServer) => {
+    async function call(method: string, path: string, body?: unknown): Promise<Json> {
+      const request = body === undefined ? {} : { body: JSON.stringify(body) };
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(server().url + path, { method, headers, ...request });
+      return (await answer.json()) as Json;
+    }
+
+    /** A sink with indices of its own, opened. */
+    async function fresh(options = {}): Promise<{ sink: Sink; prefix: string; index: (table?: string) => string }> {
+      const prefix = `try${prefixes++}`;
+      const sink = sinkOf([server().url], { prefix, replicas: 0, ...options });
+      await sink.open(never);
+      return { sink, prefix, index: (table = 'steps') => `${prefix}-${table}-2026.11.21` };
+    }
+
+    async function count(index: string, query: Json = { match_all: {} }): Promise<unknown> {
+      await call('POST', `/${index}/_refresh`);
+      return (await call('POST', `/${index}/_count`, { query }))['count'];
+    }
+
+    async function source(index: string, id: string): Promise<unknown> {
+      return (await call('GET', `/${index}/_doc/${id}`))['_source'];
+    }
+
+    test.each(EVENT_TABLES)('every field of a row of %s comes back as it was and can be searched', async (table) => {
+      const { sink, index } = await fresh();
+      const row = Object.fromEntries(fieldsOf(table).map((field) => [field.name, valueOf(field)]));
+      const part = partOf([{ ts: '', ...row }], { table, seq: 42 });
+      expect(await sink.send(part, never)).toEqual({ rejected: [], again: [] });
+      const place = { '@timestamp': row['ts'], _src: 'spool0-epoch0', _seq: 42, _i: 0 };
+      expect(await source(index(table), 'spool0-epoch0-42-0')).toEqual({ ...row, ...place });
+      for (const name of [...Object.keys(row), ...Object.keys(place)]) {
+        expect([name, await count(index(table), { exists: { field: name } })]).toEqual([name, 1]);
+      }
+      expect(await count(index(table), { exists: { field: '_ignored' } })).toBe(0);
+      expect(await count(index(table), { term: { _src: 'spool0-epoch0' } })).toBe(1);
+      expect(await count(index(table), { term: { 'labels.app.kubernetes.io/name': 'value of labels' } })).toBe(1);
+      await sink.close();
+    });
+
+    test('a part that is sent a second time stores nothing twice', async () => {
+      const { sink, index } = await fresh({ max_body_bytes: 20_000 });
+      const part = partOf(Array.from({ length: 500 }, (_, row) => stepRow({ process_time_s: row })));
+      for (let times = 0; times < 3; times++) {
+        expect(await sink.send(part, never)).toEqual({ rejected: [], again: [] });
+      }
+      expect(await count(index())).toBe(500);
+      expect(sink.describe()).toMatch(kind === 'opensearch' ? /^OpenSearch 2\./ : /^Elasticsearch 8\./);
+      await sink.close();
+    });
+
+    test('opening again changes nothing, and a newer steptap replaces the template of an older one', async () => {
+      const { sink, prefix } = await fresh();
+      const path = `/_index_template/${prefix}-steps`;
+      const first = await call('GET', path);
+      await sink.open(never);
+      expect(await call('GET', path)).toEqual(first);
+      await call('PUT', path, { index_patterns: [`${prefix}-steps-*`], priority: 250, version: 0 });
+      await sink.open(never);
+      expect(await call('GET', path)).toEqual(first);
+      await sink.close();
+    });
+
+    test('a poison row is rejected alone, and nothing of it is told', async () => {
+      const { sink, index } = await fresh();
+      const bad = { k8s_enriched: 'canary-1', attributes: { a: 'canary-2' } };
+      const part = partOf([stepRow(), stepRow(bad), stepRow(), stepRow({ step: { a: 'canary-3' } }), stepRow()]);
+      const outcome = await sink.send(part, never);
+      expect(outcome.again).toEqual([]);
+      expect(outcome.rejected.map(({ row }) => row)).toEqual([1, 3]);
+      expect(outcome.rejected[0]?.code).toMatch(/^(?:document|mapper)_parsing_exception$/);
+      expect(JSON.stringify(outcome)).not.toContain('canary');
+      expect(await count(index())).toBe(3);
+      await sink.close();
+    });
+
+    test('hostile rows are stored, every byte of them', async () => {
+      const { sink, index } = await fresh();
+      const hostile: Json[] = [
+        { attributes: { big: 'x'.repeat(40_000) } },
+        { attributes: { umlauts: 'ü'.repeat(40_000), other: 'y' } },
+        { attributes: { ['k'.repeat(40_000)]: 'v' } },
+        { attributes: { '': 'empty' }, params: { '': '' } },
+        { attributes: { a: '1', 'a.b': '2', 'a.b.c': '3', '..': '4', '.a': '5', 'a.': '6', ' ': '7' } },
+        { attributes: { nul: 'a\u0000b', 'nul\u0000key': 'c' } },
+        { attributes: { 'ключ-🙂': 'значение \u202e \u2028 \ufffe' }, labels: { _id: 'x', '@timestamp': 'y' } },
+        { attributes: Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`k${at}`, `v${at}`])) },
+        {
+          params: {
+            deep: JSON.parse(`${'{"a":'.repeat(60)}1${'}'.repeat(60)}`) as unknown,
+            list: [1, [2, { b: null }]],
+          },
+        },
+        { step: 's'.repeat(40_000), step_raw: '🙂'.repeat(9_000), task: 'a\u0000b' },
+        { wall_time_s: 1e308, attempt: 99_999_999_999 },
+        { ts: '1815-12-10T00:00:00.000000Z' },
+        { ts: '9999-12-31T23:59:59.999999Z' },
+      ];
+      const outcome = await sink.send(partOf(hostile.map((fields) => stepRow(fields))), never);
+      expect(outcome).toEqual({ rejected: [], again: [] });
+      for (const [at, fields] of hostile.entries()) {
+        const stored = (await source(index(), `spool0-epoch0-1-${at}`)) as Json;
+        for (const [name, value] of Object.entries(fields)) {
+          expect([at, name, stored[name] ?? stored[`${name}_unindexed`]]).toEqual([at, name, value]);
+        }
+        expect(stored['_i']).toBe(at);
+      }
+      // Again, as after a reset: what was stored in its second form is not stored in its first one as well.
+      expect(await sink.send(partOf(hostile.map((fields) => stepRow(fields))), never)).toEqual(outcome);
+      expect(await count(index())).toBe(hostile.length);
+      await sink.close();
+    });
+
+    test('the seed asks: p99 of the time in user code by task, and the error rate of each step', async () => {
+      const { sink, index } = await fresh();
+      const rows = ['workflows.train.fit', 'workflows.score.run'].flatMap((task, which) =>
+        Array.from({ length: 200 }, (_, at) =>
+          stepRow({ task, step: 'execute_user_code', wall_time_s: (at + 1) * (which + 1) }),
+        ),
+      );
+      const load = Array.from({ length: 40 }, (_, at) =>
+        stepRow({ step: 'load_task', wall_time_s: 9_999, status: at % 4 === 0 ? 'error' : 'success' }),
+      );
+      expect(await sink.send(partOf([...rows, ...load]), never)).toEqual({ rejected: [], again: [] });
+      await call('POST', `/${index()}/_refresh`);
+      const p99 = await call('POST', `/${index()}/_search`, P99_BY_TASK);
+      const slow = Object.fromEntries(
+        buckets(p99, 'task').map((bucket) => [bucket.key, bucket.wall_time_s!.values['99.0']]),
+      );
+      // Of 1, 2, ... 200 and of 2, 4, ... 400 seconds: between the 198th and the 199th value.
+      expect(slow['workflows.train.fit']).toBeGreaterThanOrEqual(198);
+      expect(slow['workflows.train.fit']).toBeLessThanOrEqual(199);
+      expect(slow['workflows.score.run']).toBeGreaterThanOrEqual(396);
+      expect(slow['workflows.score.run']).toBeLessThanOrEqual(398);
+      expect(Object.keys(slow)).toHaveLength(2);
+      const rate = await call('POST', `/${index()}/_search`, ERROR_RATE_BY_STEP);
+      const rates = buckets(rate, 'step').map(({ key, doc_count, errors }) => [key, errors!.doc_count / doc_count]);
+      expect(rates).toEqual([
+        ['execute_user_code', 0],
+        ['load_task', 0.25],
+      ]);
+      await sink.close();
+    });
+
+    test('an index that may not be written is a matter for the operator, and the rows are all there afterwards', async () => {
+      const { sink, index } = await fresh();
+      const part = partOf([stepRow(), stepRow()]);
+      await call('PUT', `/${index()}`, {});
+      await call('PUT', `/${index()}/_settings`, { 'index.blocks.write': true });
+      expect(await failure(sink.send(part, never))).toMatchObject({ failure: 'hold', code: 'HTTP 403' });
+      await call('PUT', `/${index()}/_settings`, {
+        'index.blocks.write': null,
+        'index.blocks.read_only_allow_delete': true,
+      });
+      expect((await sink.send(part, never)).again).toEqual([0, 1]);
+      await call('PUT', `/${index()}/_settings`, { 'index.blocks.read_only_allow_delete': null });
+      await call('POST', `/${index()}/_close`);
+      expect(await failure(sink.send(part, never))).toMatchObject({ failure: 'hold', code: 'HTTP 400' });
+      await call('POST', `/${index()}/_open`);
+      expect(await sink.send(part, never)).toEqual({ rejected: [], again: [] });
+      expect(await count(index())).toBe(2);
+      await sink.close();
+    });
+
+    test('an alias without a write index refuses all rows and loses none', async () => {
+      const { sink, prefix, index } = await fresh();
+      for (const name of ['a', 'b']) await call('PUT', `/${prefix}-${name}`, { aliases: { [index()]: {} } });
+      expect(await failure(sink.send(partOf([stepRow(), stepRow()]), never))).toMatchObject({ failure: 'hold' });
+      await sink.close();
+    });
+
+    test('rows go to the index of their record, whatever their own time says', async () => {
+      const { sink, prefix } = await fresh();
+      await sink.send(partOf([stepRow({ ts: '2001-01-01T00:00:00.000000Z' })], { day: DAY, table: 'logs' }), never);
+      await sink.send(partOf([stepRow()], { day: '2027-01-02', seq: 2 }), never);
+      const names = Object.keys(await call('GET', `/${prefix}-*/_alias`)).sort();
+      expect(names).toEqual([`${prefix}-logs-2026.11.21`, `${prefix}-steps-2027.01.02`]);
+      await sink.close();
+    });
+  });
+}
+
+const P99_BY_TASK = {
+  size: 0,
+  query: { term: { step: 'execute_user_code' } },
+  aggs: {
+    task: {
+      terms: { field: 'task', size: 100 },
+      aggs: { wall_time_s: { percentiles: { field: 'wall_time_s', percents: [99] } } },
+    },
+  },
+};
+
+const ERROR_RATE_BY_STEP = {
+  size: 0,
+  aggs: {
+    step: { terms: { field: 'step', size: 100 }, aggs: { errors: { filter: { term: { status: 'error' } } } } },
+  },
+};
+
+interface Bucket {
+  readonly key: string;
+  readonly doc_count: number;
+  readonly wall_time_s?: { readonly values: Readonly<Record<string, number>> };
+  readonly errors?: { readonly doc_count: number };
+}
+
+function buckets(answer: Json, name: string): readonly Bucket[] {
+  const { aggregations } = answer as { aggregations: Readonly<Record<string, { buckets: Bucket[] }>> };
+  return aggregations[name]!.buckets;
+}
