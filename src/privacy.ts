@@ -30,6 +30,11 @@ export class Privacy {
     return this.#marked.size === 0;
   }
 
+  /** True when no value of any param is stored. */
+  get redactsAllParams(): boolean {
+    return this.#params !== 'all' && this.#params.size === 0;
+  }
+
   allowsParam(name: string): boolean {
     return (this.#params === 'all' || this.#params.has(name)) && !this.marks(name);
   }

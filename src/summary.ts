@@ -49,7 +49,12 @@ export class Summary {
       );
     }
     if (rows.length > shown.length) text.push(`... and ${rows.length - shown.length} more steps`);
-    text.push('', `${this.#logs} log lines, ${this.#captured} captured errors, ${this.#deadLetters} dead letters`);
+    const counted = [
+      some(this.#logs, 'log event'),
+      some(this.#captured, 'captured error'),
+      some(this.#deadLetters, 'dead letter'),
+    ];
+    text.push('', counted.join(', '));
     return text.join('\n');
   }
 
@@ -91,4 +96,9 @@ export function duration(seconds: number): string {
 
 function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 3)}...`;
+}
+
+/** `1 dead letter`, `2 dead letters`. */
+function some(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

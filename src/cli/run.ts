@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts';
 import { Counters } from '../counters.ts';
 import type { DecodeOptions } from '../decode.ts';
 import { BACKOFF } from '../delivery/backoff.ts';
-import { BLOCK_LIMITS, Lane } from '../delivery/lane.ts';
+import { BLOCK_LIMITS, Lane, type LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import { UsageError } from '../errors.ts';
 import { startHttpServer, type HttpServer, type Readiness } from '../http-server.ts';
@@ -151,12 +151,10 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
   const spool = new MemorySpool({ clock, max_bytes, appended: (record) => ledger.accept(record) });
   const counters = new Counters(registry, () => spool.usage());
   const { sinks: stored, embedded } = await stores({ ...flags, metricsNamed: namesMetrics(flags) }, clock, log);
-  const prometheus = createPrometheusSink({
-    registry,
-    workflow_label: flags.metricWorkflow,
-    steps: list(flags.metricSteps),
-  });
+  const metrics = { registry, workflow_label: flags.metricWorkflow, steps: list(flags.metricSteps) };
+  const prometheus = flags.metrics === 'none' ? [] : [createPrometheusSink(metrics)];
   const lock = lockState(flags.state);
+  const changed = teller(log, stored);
   const lane = (sink: Sink, linger_ms: number, late = false): Lane => {
     const counted = ledger.lane(sink.name, sink.tables);
     const made = new Lane({
@@ -167,12 +165,15 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
       backoff: BACKOFF,
       late,
       limits: { ...BLOCK_LIMITS, linger_ms },
-      changed: (state) => tell(log, sink, state),
+      changed,
     });
     ledger.watch(sink.name, made);
     return made;
   };
-  const lanes = [...stored.map((sink) => lane(sink, BLOCK_LIMITS.linger_ms)), lane(prometheus, 0)];
+  const lanes = [
+    ...stored.map((sink) => lane(sink, BLOCK_LIMITS.linger_ms)),
+    ...prometheus.map((sink) => lane(sink, 0)),
+  ];
   const deadLetters = lane(createDeadLetterSink(flags.state), 100, true);
   const all = [...lanes, deadLetters];
 
@@ -254,10 +255,18 @@ function readiness(lanes: readonly Lane[]): Readiness {
   return { ready: lanes.every(({ state }) => state.state === 'running'), sinks };
 }
 
-function tell(log: Log, sink: Sink, { state, reason }: Lane['state']): void {
-  if (state === 'running') log('info', `${sink.name} is ready: ${sink.describe()}`, { sink: sink.name });
-  else if (state === 'retrying') log('warning', `${sink.name} is tried again: ${reason}`, { sink: sink.name });
-  else if (state === 'holding') log('error', `${sink.name} holds until somebody acts: ${reason}`, { sink: sink.name });
+/** Logs what a sink has come to. That it works is said of stores, and after trouble. */
+function teller(log: Log, stores: readonly Sink[]): (state: LaneState, sink: Sink) => void {
+  const troubled = new Set<Sink>();
+  return ({ state, reason }, sink) => {
+    const details = { sink: sink.name };
+    if (state === 'retrying') log('warning', `${sink.name} is tried again: ${reason}`, details);
+    else if (state === 'holding') log('error', `${sink.name} holds until somebody acts: ${reason}`, details);
+    if (state === 'retrying' || state === 'holding') troubled.add(sink);
+    else if (state === 'running' && (troubled.delete(sink) || stores.includes(sink))) {
+      log('info', `${sink.name} is ready: ${sink.describe()}`, details);
+    }
+  };
 }
 
 /** The first SIGTERM or SIGINT ends the reading, a second one the process. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { batchBytes, type Batch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
-import type { Committed, Spool, SpoolReader, SpoolRecord, TakeLimits } from './spool.ts';
+import { Reader } from './memory-reader.ts';
+import type { Committed, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 interface Waiting {
   readonly bytes: number;
@@ -125,97 +126,12 @@ export class MemorySpool implements Spool {
     this.#sizes.push(bytes);
     this.#bytes += bytes;
     this.#appended(record);
-    this.#wake();
+    for (const reader of this.#readers) reader.added(record);
     this.#admit();
     return record.seq;
   }
 
   #wake(): void {
     for (const reader of this.#readers) reader.wake();
-  }
-}
-
-class Reader implements SpoolReader {
-  readonly #spool: MemorySpool;
-  readonly #clock: Clock;
-  readonly #late: boolean;
-  /** Everything up to this number is settled. */
-  settled: number;
-  /** The number after the last record taken. */
-  #next: number;
-  #notify: (() => void) | undefined;
-
-  constructor(spool: MemorySpool, clock: Clock, first: number, late: boolean) {
-    this.#spool = spool;
-    this.#clock = clock;
-    this.#late = late;
-    this.settled = first - 1;
-    this.#next = first;
-  }
-
-  async take(limits: TakeLimits, signal: AbortSignal): Promise<SpoolRecord[]> {
-    while (this.#spool.at(this.#next) === undefined) {
-      if (this.#spool.over(this.#late) || signal.aborted) return [];
-      await this.#changed(signal, undefined);
-    }
-    const until = this.#spool.at(this.#next)!.committed_at + limits.linger_ms;
-    for (;;) {
-      const { records, full } = this.#gather(limits);
-      const left = until - this.#clock.monotonic();
-      if (full || left <= 0 || this.#spool.ended || signal.aborted) {
-        this.#next += records.length;
-        return records;
-      }
-      await this.#changed(signal, left);
-    }
-  }
-
-  advance(seq: number): void {
-    this.settled = Math.max(this.settled, seq);
-    this.#spool.release();
-  }
-
-  *unsettled(): Iterable<SpoolRecord> {
-    for (let seq = this.settled + 1; ; seq++) {
-      const record = this.#spool.at(seq);
-      if (record === undefined) return;
-      yield record;
-    }
-  }
-
-  wake(): void {
-    this.#notify?.();
-  }
-
-  #gather(limits: TakeLimits): { records: SpoolRecord[]; full: boolean } {
-    const records: SpoolRecord[] = [];
-    let rows = 0;
-    let bytes = 0;
-    for (let seq = this.#next; ; seq++) {
-      const record = this.#spool.at(seq);
-      if (record === undefined) return { records, full: false };
-      for (const table of record.batch.rows) {
-        rows += table.ends.length;
-        bytes += table.bytes.length;
-      }
-      const first = records[0];
-      if (first !== undefined && (record.day !== first.day || rows > limits.max_rows || bytes > limits.max_bytes)) {
-        return { records, full: true };
-      }
-      records.push(record);
-    }
-  }
-
-  /** Resolves at the next commit, the end, an abort, or after `timeout_ms`. */
-  async #changed(signal: AbortSignal, timeout_ms: number | undefined): Promise<void> {
-    const stop = new AbortController();
-    const notified = new Promise<void>((resolve) => {
-      this.#notify = resolve;
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true, signal: stop.signal });
-    });
-    await (timeout_ms === undefined ? notified : Promise.race([notified, this.#clock.sleep(timeout_ms, stop.signal)]));
-    stop.abort();
-    this.#notify = undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { rootErrorType } from '../log/stack.ts';
+import { rootErrorType } from '../log/error-type.ts';
 import type { When } from '../when.ts';
 
 /*

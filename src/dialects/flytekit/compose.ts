@@ -44,6 +44,9 @@ export interface Settled {
   readonly mined: Map<string, Settled>;
 }
 
+/** The columns that every step has alike. */
+export const KIND = ',"dialect":"flytekit","event":"flytekit_step","kind":"step"';
+
 /** Names and identities seen are kept up to this many, then forgotten: executions end. */
 const MOST = 4_096;
 
@@ -57,7 +60,7 @@ export class StepComposer {
   compose(fields: StepFields, origin: Origin): { row: string; tuple: Tuple; duration: number } {
     const duration = Number(fields.wall_time_s);
     const name = this.name(fields.step);
-    const settled = this.settle(fields.identity, origin, name);
+    const settled = this.settle(fields.identity, origin, name.target);
     const { identity } = settled;
     const start_us = fields.ts_us - Math.round(duration * 1e6);
     let row = `{"ts":"${formatTime(fields.ts_us)}"`;
@@ -79,7 +82,7 @@ export class StepComposer {
     const known = hasTarget(raw) ? undefined : this.#names.get(raw);
     if (known !== undefined) return known;
     const { step, target } = nameStep(raw);
-    let fragment = `,"dialect":"flytekit","event":"flytekit_step","kind":"step","step":${quote(step)},"step_raw":${quote(raw)}`;
+    let fragment = `${KIND},"step":${quote(step)},"step_raw":${quote(raw)}`;
     if (target !== '') fragment += `,"step_target":${quote(target)}`;
     fragment += ',"status":';
     const attribute = step === ARTEFACT_STEP ? '"steptap.artefact":"coroutine"' : '';
@@ -119,10 +122,10 @@ export class StepComposer {
   }
 
   /** The identity of a line, with what the URI in its step's name adds. */
-  settle(line: LineIdentity, origin: Origin, name: Named): Settled {
+  settle(line: LineIdentity, origin: Origin, target: string): Settled {
     const plain = this.settled(line, origin);
-    if (name.target === '') return plain;
-    const uri = mineUri(name.target, line.execution_id, line.task_domain);
+    if (target === '') return plain;
+    const uri = mineUri(target, line.execution_id, line.task_domain);
     const key = `${uri.node_id}\n${uri.attempt}\n${uri.project}\n${uri.domain}\n${uri.execution_id}`;
     let settled = plain.mined.get(key);
     if (settled === undefined) {

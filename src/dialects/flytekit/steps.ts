@@ -40,7 +40,8 @@ const PLAIN_STEPS = [
   'output_deck',
 ];
 
-const WITH_TARGET: readonly (readonly [string, string])[] = [
+/** The two steps whose names end in a URI: what stands before it, and the normalised name. */
+export const WITH_TARGET: readonly (readonly [string, string])[] = [
   ['Download data to local from ', 'download_data'],
   ['Upload data to ', 'upload_data'],
 ];

@@ -1,6 +1,7 @@
 import { quote } from '../../bytes.ts';
 import type { Privacy } from '../../privacy.ts';
 import { paramsObject } from './params.ts';
+import { redactedParams } from './redact.ts';
 
 /** Keys that mean something: as an extra they overwrite, and that is for the reference decoder. */
 export const OWN_KEYS: ReadonlySet<string> = new Set([
@@ -42,7 +43,8 @@ export interface Tail {
 const TEXT = '[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]';
 const NUMBER = '(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][-+]?\\d+)?';
 const EXTRA = new RegExp(`, "(${TEXT}+)": (?:"(${TEXT}*)"|(-?${NUMBER}|true|false))`, 'y');
-const PARAMS = ', "params": ';
+/** What stands before the string of the params. */
+export const PARAMS = ', "params": ';
 const MOST_EXTRAS = 32;
 
 /** Reads `, "params": "..."}`, or extras with plain values and `}`; undefined for anything else. `text` is a byte string. */
@@ -51,6 +53,8 @@ export function readTail(text: string, privacy: Privacy): Tail | undefined {
 }
 
 function readParams(text: string, privacy: Privacy): Tail | undefined {
+  const redacted = privacy.redactsAllParams ? redactedParams(text) : undefined;
+  if (redacted !== undefined) return { params: redacted, attributes: '' };
   let content: unknown;
   try {
     content = JSON.parse(text.slice(PARAMS.length, -1));

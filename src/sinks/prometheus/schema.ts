@@ -14,13 +14,13 @@ export interface PrometheusOptions {
   readonly buckets?: readonly number[] | undefined;
 }
 
-export const DEFAULT_MAX_SERIES = 1000;
+export const DEFAULT_MAX_SERIES = 5_000;
 
 /**
  * 1 ms to a day. Steps of one task range from a metadata call to a training run, and a bucket cannot be added later without
  * starting the counts anew, so the range is wide from the start. Up to 10 s the 1-2.5-5 ladder that dashboards know; above, the times
  * at which people set alerts (30 s, 1 min, ... 1 h, a day), at most four times apart. 24 bounds are 27 lines a series,
- * which 1,000 series make about 4 MB a scrape.
+ * of which 1,000 are about 4 MB a scrape.
  */
 export const DEFAULT_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200,

@@ -40,8 +40,9 @@ export class Series {
   readonly folded: Float64Array;
   readonly #options: SeriesOptions;
   readonly #byText = new Map<string, number>();
-  /** Tuples are interned, so the object is the key. Weak: a million hostile tuples go when their batch goes. */
-  #byTuple = new WeakMap<Tuple, number>();
+  /** By the tuple's number: the tuple that was resolved last under it, and its place. Numbers are small, so this is bounded. */
+  #tuples: (Tuple | undefined)[] = [];
+  #places = new Int32Array(1024);
   #scratch = new Int32Array(256);
 
   constructor(options: SeriesOptions) {
@@ -63,8 +64,7 @@ export class Series {
 
   /** The place of a tuple; makes its series when it is the first. */
   resolve(tuple: Tuple): number {
-    const known = this.#byTuple.get(tuple);
-    if (known !== undefined) return known;
+    if (this.#tuples[tuple.id] === tuple) return this.#places[tuple.id]!;
     const { labels } = this;
     const values = labels.map((label) => (this.#allows(label, tuple[label]) ? tuple[label] : OTHER));
     let series: number | undefined;
@@ -75,7 +75,7 @@ export class Series {
     }
     let place = series;
     for (let n = 0; n < labels.length; n++) place = place * 2 + (values[n] === tuple[labels[n]!] ? 0 : 1);
-    this.#byTuple.set(tuple, place);
+    this.#remember(tuple, place);
     return place;
   }
 
@@ -89,8 +89,20 @@ export class Series {
     this.texts.length = 0;
     this.values.length = 0;
     this.#byText.clear();
-    this.#byTuple = new WeakMap();
+    this.#tuples = [];
     this.cells.fill(0);
+  }
+
+  #remember(tuple: Tuple, place: number): void {
+    const { id } = tuple;
+    if (id >= this.#places.length) {
+      const larger = new Int32Array(Math.max(id + 1, this.#places.length * 2));
+      larger.set(this.#places);
+      this.#places = larger;
+    }
+    while (this.#tuples.length < id) this.#tuples.push(undefined);
+    this.#tuples[id] = tuple;
+    this.#places[id] = place;
   }
 
   #allows(label: Label, value: string): boolean {
