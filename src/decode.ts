@@ -15,6 +15,7 @@ import { objectEnd, parseObject } from './json.ts';
 import { NOWHERE, Origins, type Constants } from './origin.ts';
 import { Privacy, type PrivacyOptions } from './privacy.ts';
 import { RowsBuilder } from './rows.ts';
+import { Slabs } from './slabs.ts';
 import type { Source } from './sources/source.ts';
 import type { Zone } from './zone.ts';
 
@@ -33,6 +34,9 @@ export interface DecodeOptions {
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
 
+/** More records than this on one line are no accident of two writers; and every one costs a look at all that follow. */
+const MOST_RECORDS = 32;
+
 /**
  * Makes batches of a source's lines: framing, dialect, privacy. Lines in, rows out; nothing is thrown for what a line contains.
  *
@@ -45,24 +49,29 @@ export class Decoder implements Emit {
   readonly #privacy: Privacy;
   readonly #origins: Origins;
   readonly #prefixes: Prefixes;
+  /** Lines that the runtime cut, and lines that an agent's records cut: a record is whole before it is read. */
   readonly #partials: Partials;
+  readonly #recorded: Partials;
   readonly #times: Times;
   readonly #flytekit: Flytekit;
   readonly #log: LogDialect;
   readonly #line: Line;
-  readonly #builders: Record<Table, RowsBuilder> = {
-    steps: new RowsBuilder('steps'),
-    logs: new RowsBuilder('logs'),
-    events: new RowsBuilder('events'),
-    rejections: new RowsBuilder('rejections'),
-  };
+  readonly #builders: Record<Table, RowsBuilder>;
   #counts = newCounts();
   /** Lines that the rows and blanks of this batch took. */
   #taken = 0;
+  /** Records found on the line in hand, beside its first. */
+  #records = 0;
   /** Offset up to which lines were read. */
   #offset = 0;
 
-  constructor(source: Source, options: DecodeOptions, clock: Clock) {
+  constructor(source: Source, options: DecodeOptions, clock: Clock, slabs = new Slabs()) {
+    this.#builders = {
+      steps: new RowsBuilder('steps', slabs),
+      logs: new RowsBuilder('logs', slabs),
+      events: new RowsBuilder('events', slabs),
+      rejections: new RowsBuilder('rejections', slabs),
+    };
     this.#source = source;
     this.#options = options;
     this.#clock = clock;
@@ -70,6 +79,7 @@ export class Decoder implements Emit {
     this.#origins = new Origins(options.constants);
     this.#prefixes = new Prefixes(this.#origins);
     this.#partials = new Partials(options.max_line_bytes);
+    this.#recorded = new Partials(options.max_line_bytes);
     this.#times = new Times(options.zone, clock);
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this);
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
@@ -95,6 +105,7 @@ export class Decoder implements Emit {
     this.#times.arrive();
     if (all) {
       for (const line of this.#partials.rest()) this.#content(line);
+      for (const line of this.#recorded.rest()) this.#content(line, true);
     }
     this.#log.flush(all ? Number.POSITIVE_INFINITY : this.#clock.monotonic() - QUIET_MS);
     return this.#cut();
@@ -129,7 +140,7 @@ export class Decoder implements Emit {
       const stop = end > start && bytes[end - 1] === 13 ? end - 1 : end;
       read++;
       const partial = prefixes.strip(bytes, start, stop);
-      if (partial || !fast || this.#log.open || this.#partials.any || !this.#fast(bytes, stop)) {
+      if (partial || !fast || this.#log.open || this.#partials.has(prefixes.origin) || !this.#fast(bytes, stop)) {
         this.#slow(bytes, start, stop, offset, partial);
       }
       start = end + 1;
@@ -153,13 +164,25 @@ export class Decoder implements Emit {
     line.origin = this.#prefixes.origin;
     line.lines = 1;
     line.offset = offset + start;
-    if (partial) this.#partials.hold(line);
-    else if (this.#partials.any && this.#partials.close(line) > this.#options.max_line_bytes) this.#joinedTooLong(line);
-    else this.#content(line);
+    if (partial) this.#hold(line, false);
+    else this.#joined(line, false);
+  }
+
+  #hold(line: Line, unwrapped: boolean): void {
+    for (const gone of (unwrapped ? this.#recorded : this.#partials).hold(line)) this.#content(gone, unwrapped);
+  }
+
+  /** A line that ends here, with what its stream said of it before. */
+  #joined(line: Line, unwrapped: boolean): void {
+    const partials = unwrapped ? this.#recorded : this.#partials;
+    if (!partials.has(line.origin) || partials.close(line) <= this.#options.max_line_bytes)
+      this.#content(line, unwrapped);
+    else this.#joinedTooLong(line);
   }
 
   /** A line behind its framing, the slow way. `unwrapped`: it was in an agent's record. */
   #content(line: Line, unwrapped = false): void {
+    if (!unwrapped) this.#records = 0;
     const { text } = line;
     if (text.charCodeAt(0) === 0x7b) {
       const decoded = decodeUtf8(text);
@@ -182,10 +205,9 @@ export class Decoder implements Emit {
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
     const record = unwrapped ? 'none' : unwrap(value, line, this.#origins);
     if (record === 'partial') {
-      this.#partials.hold(line);
+      this.#hold(line, true);
     } else if (record === 'line') {
-      if (this.#partials.any && this.#partials.close(line) > this.#options.max_line_bytes) this.#joinedTooLong(line);
-      else this.#content(line, true);
+      this.#joined(line, true);
     } else if (this.#flytekit.step(value, decoded, line, record === 'merged')) {
       this.#log.interrupt(line.origin);
     } else {
@@ -227,10 +249,11 @@ export class Decoder implements Emit {
     if (decoded.trim() === '') return;
     line.lines = 0;
     line.text = encodeUtf8(decoded);
-    this.#content(line, true);
+    if (++this.#records <= MOST_RECORDS) this.#content(line, true);
+    else this.reject('json_syntax', `what follows the first ${MOST_RECORDS} records on its line`, 'flytekit', line);
   }
 
-  #tooLong({ head, offset, length }: LongLine): void {
+  #tooLong({ head, offset, length, ended }: LongLine): void {
     const line = this.#line;
     this.#prefixes.strip(head, 0, head.length);
     line.text = head.latin1Slice(this.#prefixes.content);
@@ -239,8 +262,9 @@ export class Decoder implements Emit {
     line.lines = 1;
     line.offset = offset;
     this.#counts.lines += 1;
-    this.#counts.bytes += length + 1;
-    this.#offset = offset + length + 1;
+    const bytes = length + (ended ? 1 : 0);
+    this.#counts.bytes += bytes;
+    this.#offset = offset + bytes;
     this.#rejectTooLong(line, length);
   }
 

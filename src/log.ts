@@ -9,6 +9,8 @@ const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** A sentence a line for a person at a terminal, JSON for everybody else. Control characters never get through. */
 export function logTo(stream: NodeJS.WriteStream): Log {
+  // Whoever read the log may be gone (`2>&1 | head`): that must not end the delivery.
+  stream.on('error', () => {});
   if (stream.isTTY) {
     return (severity, message) => {
       const colour = severity === 'error' ? 'red' : severity === 'warning' ? 'yellow' : 'dim';

@@ -1,4 +1,4 @@
-import { quote } from './bytes.ts';
+import { flat, quote } from './bytes.ts';
 
 /** What is known of where a line comes from, before its content is read. Empty strings stand for unknown. */
 export interface OriginFields {
@@ -84,16 +84,17 @@ function fragmentOf(fields: OriginFields, constants: Constants): string {
     fragment += `,"labels":{${labels.join(',')}}`;
   }
   if (fields.stream !== '') fragment += `,"stream":"${fields.stream}"`;
-  return fragment;
+  return flat(fragment);
 }
 
-/** Past this many the table is emptied: pods come and go. */
+/** Past this many the table becomes the old one, and the old one is forgotten: pods come and go, and what is open in a living one is looked up by it. */
 const MOST = 5_000;
 
 /** The origins of a run. */
 export class Origins {
   readonly #constants: Constants;
   #known = new Map<string, Origin>();
+  #old = new Map<string, Origin>();
 
   constructor(constants: Constants) {
     this.#constants = constants;
@@ -103,11 +104,14 @@ export class Origins {
   of(fields: OriginFields): Origin {
     const { namespace, pod, pod_uid, container, node, stream, labels } = fields;
     const labelText = labels.size === 0 ? '' : JSON.stringify([...labels]);
-    const key = `${namespace}\n${pod}\n${pod_uid}\n${container}\n${node}\n${stream}\n${labelText}`;
+    const key = JSON.stringify([namespace, pod, pod_uid, container, node, stream, labelText]);
     let origin = this.#known.get(key);
     if (origin === undefined) {
-      if (this.#known.size >= MOST) this.#known = new Map();
-      origin = new Origin(fields, this.#constants);
+      origin = this.#old.get(key) ?? new Origin(fields, this.#constants);
+      if (this.#known.size >= MOST) {
+        this.#old = this.#known;
+        this.#known = new Map();
+      }
       this.#known.set(key, origin);
     }
     return origin;

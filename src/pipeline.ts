@@ -5,6 +5,7 @@ import type { Batch } from './batch.ts';
 import { Decoder, type DecodeOptions } from './decode.ts';
 import type { Lane } from './delivery/lane.ts';
 import { wholeLines, type Chunk } from './framing/lines.ts';
+import type { Slabs } from './slabs.ts';
 import type { Source } from './sources/source.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -19,6 +20,8 @@ export interface PipelineOptions {
   readonly clock: Clock;
   /** How long lanes may take after the last line was read, in milliseconds. */
   readonly grace_ms: number;
+  /** Where the rows' memory comes from. */
+  readonly slabs: Slabs;
   /** Called for every committed batch. */
   readonly committed?: (batch: Batch) => void;
 }
@@ -93,7 +96,7 @@ const LOOK_MS = 500;
 /** Reads one source into the spool. */
 async function pump(source: Source, options: PipelineOptions, reading: Reading, stop: AbortSignal): Promise<void> {
   const { clock, spool, counters, committed } = options;
-  const decoder = new Decoder(source, options.decode, clock);
+  const decoder = new Decoder(source, options.decode, clock, options.slabs);
   const bytes = source.open();
   const lines = wholeLines(options.decode.max_line_bytes);
   const halt = (): void => stopReading(bytes, lines);

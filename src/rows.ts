@@ -1,9 +1,11 @@
 import type { Rows, Table, Tuple } from './batch.ts';
+import { Slabs } from './slabs.ts';
 import { TIME_LENGTH, writeTime } from './time-bytes.ts';
 
 /** Collects the rows of one table until a batch is cut. Used again and again: what it hands out is a copy of the right size. */
 export class RowsBuilder {
   readonly table: Table;
+  readonly #slabs: Slabs;
   #bytes = Buffer.allocUnsafeSlow(1 << 16);
   #length = 0;
   #ends = new Uint32Array(256);
@@ -16,8 +18,9 @@ export class RowsBuilder {
   #indices = new Uint16Array(0);
   #stamp = 1;
 
-  constructor(table: Table) {
+  constructor(table: Table, slabs = new Slabs()) {
     this.table = table;
+    this.#slabs = slabs;
   }
 
   get count(): number {
@@ -84,16 +87,18 @@ export class RowsBuilder {
   take(): Rows | undefined {
     const count = this.#count;
     if (count === 0) return undefined;
-    const bytes = Buffer.allocUnsafeSlow(this.#length);
-    this.#bytes.copy(bytes, 0, 0, this.#length);
-    const rows: Rows = {
-      table: this.table,
-      bytes,
-      ends: this.#ends.slice(0, count),
-      tuple: this.#tuples.slice(0, count),
-      dictionary: this.#dictionary,
-      durations: this.#durations.slice(0, count),
-    };
+    const length = this.#length;
+    // One piece of memory for all of it, the widest numbers first: their offsets stay aligned.
+    const memory = this.#slabs.take(count * 14 + length);
+    const durations = new Float64Array(memory, 0, count);
+    durations.set(this.#durations.subarray(0, count));
+    const ends = new Uint32Array(memory, count * 8, count);
+    ends.set(this.#ends.subarray(0, count));
+    const tuple = new Uint16Array(memory, count * 12, count);
+    tuple.set(this.#tuples.subarray(0, count));
+    const bytes = Buffer.from(memory, count * 14, length);
+    this.#bytes.copy(bytes, 0, 0, length);
+    const rows: Rows = { table: this.table, bytes, ends, tuple, dictionary: this.#dictionary, durations };
     this.#count = 0;
     this.#length = 0;
     this.#dictionary = [];

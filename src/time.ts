@@ -52,16 +52,6 @@ export function parseTime(text: string): WrittenTime | undefined {
   return us >= FIRST_US && us < END_US ? { us, zoned: offset !== undefined } : undefined;
 }
 
-/** Reads exactly Python's `YYYY-MM-DD HH:MM:SS,mmm` (or `.mmm`) as if it were UTC: microseconds, NaN for all else. */
-export function parsePythonTime(text: string): number {
-  if (text.length !== 23 || text.charCodeAt(10) !== 0x20) return NaN;
-  const point = text.charCodeAt(19);
-  const hundreds = text.charCodeAt(20);
-  const rest = twoDigits(text, 21);
-  if ((point !== 0x2c && point !== 0x2e) || !isDigit(hundreds) || rest === BAD) return NaN;
-  return secondsOf(text) * SECOND_US + ((hundreds - 48) * 100 + rest) * 1e3;
-}
-
 const YEAR_2000_S = 946_684_800;
 const YEAR_2100_S = 4_102_444_800;
 

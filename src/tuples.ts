@@ -19,7 +19,9 @@ export function tupleOf(labels: Partial<Omit<Tuple, 'id'>>): Tuple {
     workflow = '',
   } = labels;
   const { error_kind = '', root_error_type = '', reason = '' } = labels;
-  const key = `${dialect}\n${kind}\n${step}\n${status}\n${project}\n${domain}\n${task}\n${workflow}\n${error_kind}\n${root_error_type}\n${reason}`;
+  const key = [dialect, kind, step, status, project, domain, task, workflow, error_kind, root_error_type, reason].join(
+    '\n',
+  );
   const known = interned.get(key);
   if (known !== undefined) return known;
   if (interned.size >= MOST) {

@@ -14,6 +14,7 @@ import type { Sink } from '../sinks/sink.ts';
 import { fileSource } from '../sources/file/index.ts';
 import type { Source } from '../sources/source.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
+import { Slabs } from '../slabs.ts';
 import { MemorySpool } from '../spool/memory.ts';
 import { lockState } from '../state/lock.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
@@ -104,7 +105,7 @@ export function runCommand(log: Log): Command {
     .addOption(new Option('--metric-workflow', 'add the label workflow to the histogram').default(false))
     .addOption(new Option('--max-line-bytes <size>', 'a longer line is a dead letter').default('1m'))
     .addOption(
-      new Option('--spool-bytes <size>', 'held in memory for slow sinks before the source has to wait').default('32m'),
+      new Option('--spool-bytes <size>', 'held in memory for slow sinks before the source has to wait').default('16m'),
     )
     .addOption(
       new Option('--grace <seconds>', 'time to deliver the rest after the input ended or SIGTERM').default('30'),
@@ -148,7 +149,15 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
 
   const registry = new StepRegistry();
   const ledger = new Ledger(registry);
-  const spool = new MemorySpool({ clock, max_bytes, appended: (record) => ledger.accept(record) });
+  const slabs = new Slabs();
+  const spool = new MemorySpool({
+    clock,
+    max_bytes,
+    appended: (record) => ledger.accept(record),
+    settled: ({ batch }) => {
+      for (const { bytes: rows } of batch.rows) slabs.give(rows.buffer as ArrayBuffer);
+    },
+  });
   const counters = new Counters(registry, () => spool.usage());
   const { sinks: stored, embedded } = await stores({ ...flags, metricsNamed: namesMetrics(flags) }, clock, log);
   const metrics = { registry, workflow_label: flags.metricWorkflow, steps: list(flags.metricSteps) };
@@ -201,6 +210,7 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
         spool,
         lanes,
         deadLetters,
+        slabs,
         counters,
         clock,
         grace_ms,
@@ -211,9 +221,7 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
     if (wanted) process.stderr.write(`\n${summary.render(process.stderr.columns ?? 80)}\n`);
     return finish(result, flags, log);
   } finally {
-    await queries?.close();
-    for (const { sink } of all) await sink.close();
-    await http?.close();
+    await Promise.allSettled([queries?.close(), http?.close(), ...all.map(({ sink }) => sink.close())]);
     lock.release();
   }
 }

@@ -42,7 +42,7 @@ export interface LaneOptions {
  *   again         (some rows) those rows alone are sent again after a pause; `retrying`
  *   rejected      (some rows) they become dead letters, appended to the spool, before the reader advances
  *   retry         (the whole part) the same part with the same token, after a pause, for ever; `retrying`
- *   hold          an operator must act: `holding`, opened and tried again every 30 s; nothing is dropped
+ *   hold          an operator must act: `holding` until a part is settled, opened and tried again every 30 s; nothing is dropped
  *   split         two halves take the part's place; a single row becomes a dead letter
  *
  * `stopped` when the spool has ended and all of it is settled, or when the run is aborted: then what is not settled stays counted as pending.
@@ -85,6 +85,7 @@ export class Lane {
   /** Runs until the spool has ended and is drained, or the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#open(signal);
+    if (!signal.aborted) this.#become({ state: 'running' });
     while (!signal.aborted) {
       const records = await this.#reader.take(this.#options.limits ?? BLOCK_LIMITS, signal);
       if (records.length === 0) break;
@@ -92,6 +93,7 @@ export class Lane {
       if (!(await this.#settle(block, signal))) break;
       this.#settledInHand = 0;
       this.#reader.advance(block.to);
+      this.#become({ state: 'running' });
     }
     this.#become({ state: 'stopped' });
   }
@@ -116,13 +118,12 @@ export class Lane {
         }
         continue;
       }
+      part = { ...part, in_doubt: part.in_doubt || answer.in_doubt };
       if (answer.failure === 'split') {
-        this.#options.ledger.split();
         part = await this.#divide(part, parts, answer);
         attempt = 0;
         continue;
       }
-      part = { ...part, in_doubt: part.in_doubt || answer.in_doubt };
       if (answer.failure === 'hold') {
         this.#become({ state: 'holding', reason: answer.message });
         await this.#rest(answer.code, this.#options.hold_ms ?? HOLD_MS, signal);
@@ -165,6 +166,7 @@ export class Lane {
       }
       return parts.shift();
     }
+    this.#options.ledger.split();
     const [left, right] = split(part);
     parts.unshift(right);
     return left;
@@ -200,14 +202,14 @@ export class Lane {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await this.sink.open(signal);
-        this.#become({ state: 'running' });
         return;
       } catch (error) {
         const failure = asSinkError(error);
         if (signal.aborted) return;
         const hold = failure.failure === 'hold';
         this.#become({ state: hold ? 'holding' : 'retrying', reason: failure.message });
-        const wait = hold ? (this.#options.hold_ms ?? HOLD_MS) : pause(this.#options.backoff, attempt);
+        const { backoff, hold_ms = HOLD_MS } = this.#options;
+        const wait = hold ? hold_ms : pause(backoff, attempt, failure.retry_after_ms);
         await this.#rest(failure.code, wait, signal);
       }
     }
@@ -225,10 +227,12 @@ export class Lane {
   }
 }
 
-/** A sink throws SinkErrors only; anything else is a bug in it, and holds the data until it is mended. */
+/** A sink throws SinkErrors only; anything else is a bug in it, and holds the data until it is mended. Its message may quote a row. */
 function asSinkError(error: unknown): SinkError {
   if (error instanceof SinkError) return error;
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const { name, message, stack = '' } = error instanceof Error ? error : new Error('thrown');
+  const [place = ''] = /\bat .+/.exec(stack.slice(stack.indexOf(message) + message.length)) ?? [];
+  const text = `${name} ${place}`;
   return new SinkError('hold', 'BUG', `the sink failed in a way it does not know: ${text}`, {
     cause: error,
     in_doubt: true,

@@ -17,6 +17,8 @@ export interface LongLine {
   readonly offset: number;
   /** Bytes that the line had, without its newline. */
   readonly length: number;
+  /** False at the end of the input, where no newline follows. */
+  readonly ended: boolean;
 }
 
 /** What is kept of a line over the limit. */
@@ -25,6 +27,7 @@ const HEAD_BYTES = 4096;
 const PROGRESS_BYTES = 1 << 16;
 const NEWLINE = 10;
 const RETURN = 13;
+const BLANK = 32;
 
 /**
  * Cuts a byte stream at its last newline: bytes in, Chunks out. Memory is bounded by `max_line_bytes`, whatever comes in.
@@ -47,15 +50,22 @@ export function wholeLines(max_line_bytes: number): Transform {
 
 export class LineCutter {
   readonly #max: number;
-  /** The unfinished line, in pieces. */
-  #pieces: Buffer[] = [];
+  /** What is kept of a line over the limit: never more than the limit, so that it does not depend on where reads end. */
+  readonly #head: number;
+  /** The unfinished line is the first `#held` bytes of `#kept`: copied, since a small read may pin a large buffer, and reads may be bytes. */
+  #kept = NOTHING;
   #held = 0;
+  /** Of a line past PROGRESS_BYTES: bytes looked at, where its current segment begins, and where the last that is not blank does. */
+  #seen = 0;
+  #segment = 0;
+  #shown = 0;
   /** Offset in the source of the unfinished line, and bytes seen of it when it is over the limit. */
   #offset = 0;
   #skipped: { head: Buffer; length: number } | undefined;
 
   constructor(max_line_bytes: number) {
     this.#max = max_line_bytes;
+    this.#head = Math.min(max_line_bytes, HEAD_BYTES);
   }
 
   push(bytes: Buffer): Chunk[] {
@@ -65,8 +75,7 @@ export class LineCutter {
     if (first !== -1 && (this.#skipped !== undefined || this.#held > 0)) {
       // The first newline ends what earlier reads began.
       this.#hold(bytes.subarray(0, first));
-      const unfinished = this.#finish(true);
-      if (unfinished !== undefined) chunks.push(unfinished);
+      chunks.push(this.#finish(true));
       start = first + 1;
     }
     const last = bytes.lastIndexOf(NEWLINE);
@@ -79,8 +88,7 @@ export class LineCutter {
   }
 
   end(): Chunk[] {
-    const rest = this.#held > 0 || this.#skipped !== undefined ? this.#finish(false) : undefined;
-    return rest === undefined ? [] : [rest];
+    return this.#held > 0 || this.#skipped !== undefined ? [this.#finish(false)] : [];
   }
 
   /** Lines within one read are over the limit only if the read is larger than it. */
@@ -91,8 +99,8 @@ export class LineCutter {
         const newline = bytes.indexOf(NEWLINE, at);
         if (newline - at > this.#max) {
           this.#emit(bytes.subarray(from, at), chunks);
-          const head = Buffer.from(bytes.subarray(at, at + HEAD_BYTES));
-          chunks.push({ head, offset: this.#offset, length: newline - at });
+          const head = Buffer.from(bytes.subarray(at, at + this.#head));
+          chunks.push({ head, offset: this.#offset, length: newline - at, ended: true });
           this.#offset += newline + 1 - at;
           from = newline + 1;
         }
@@ -113,38 +121,60 @@ export class LineCutter {
       this.#skipped.length += bytes.length;
       return;
     }
-    this.#pieces.push(bytes);
-    this.#held += bytes.length;
+    this.#append(bytes);
     if (this.#held > PROGRESS_BYTES) this.#collapse();
     if (this.#held <= this.#max) return;
-    const head = Buffer.concat(this.#pieces).subarray(0, HEAD_BYTES);
-    this.#skipped = { head: Buffer.from(head), length: this.#held };
-    this.#pieces = [];
-    this.#held = 0;
+    const head = Buffer.from(this.#kept.subarray(0, this.#head));
+    this.#skipped = { head, length: this.#held };
+    this.#drop();
   }
 
-  /** Of a line that draws over itself, the part before the last `\r` is gone from the screen, and from here. */
+  /** There is always room for a newline. */
+  #append(bytes: Buffer): void {
+    const held = this.#held + bytes.length;
+    if (held >= this.#kept.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(held + 1, this.#kept.length * 2));
+      this.#kept.copy(larger, 0, 0, this.#held);
+      this.#kept = larger;
+    }
+    bytes.copy(this.#kept, this.#held);
+    this.#held = held;
+  }
+
+  #drop(): void {
+    this.#kept = NOTHING;
+    this.#held = this.#seen = this.#segment = this.#shown = 0;
+  }
+
+  /** Of a line that draws over itself, what was drawn before the last segment that is not blank is gone from the screen, and from here. */
   #collapse(): void {
-    const newest = this.#pieces.at(-1)!;
-    const at = newest.lastIndexOf(RETURN, newest.length - 2);
-    if (at === -1) return;
-    this.#offset += this.#held - (newest.length - at);
-    this.#pieces = [Buffer.from(newest.subarray(at))];
-    this.#held = newest.length - at;
+    const kept = this.#kept;
+    for (let at = this.#seen; at < this.#held; at++) {
+      const byte = kept[at]!;
+      if (byte === RETURN) this.#segment = at;
+      else if (byte > BLANK) this.#shown = this.#segment;
+    }
+    const gone = this.#shown;
+    if (gone > 0) kept.copyWithin(0, gone, this.#held);
+    this.#offset += gone;
+    this.#held -= gone;
+    this.#seen = this.#held;
+    this.#segment -= gone;
+    this.#shown = 0;
   }
 
-  #finish(newline: boolean): Chunk | undefined {
+  #finish(ended: boolean): Chunk {
     const offset = this.#offset;
     const skipped = this.#skipped;
     const length = skipped?.length ?? this.#held;
-    this.#offset = offset + length + (newline ? 1 : 0);
-    const pieces = this.#pieces;
+    this.#offset = offset + length + (ended ? 1 : 0);
     this.#skipped = undefined;
-    this.#pieces = [];
-    this.#held = 0;
-    if (skipped !== undefined) return { head: skipped.head, offset, length: skipped.length };
-    return { bytes: newline ? Buffer.concat([...pieces, LF]) : Buffer.concat(pieces), offset };
+    if (skipped !== undefined) return { head: skipped.head, offset, length, ended };
+    const kept = this.#kept;
+    if (ended) kept[length] = NEWLINE;
+    this.#drop();
+    return { bytes: kept.subarray(0, ended ? length + 1 : length), offset };
   }
 }
 
-const LF = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);

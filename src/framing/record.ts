@@ -1,7 +1,7 @@
 import { encodeUtf8 } from '../bytes.ts';
 import type { Line } from '../dialects/dialect.ts';
 import { NOWHERE, type OriginFields, type Origins } from '../origin.ts';
-import { epochTime, formatTime, storable } from '../time.ts';
+import { epochTime, formatTime, parseTime, storable } from '../time.ts';
 
 /**
  * Records that a log agent made of a line:
@@ -19,14 +19,16 @@ export function unwrap(value: Record<string, unknown>, line: Line, origins: Orig
   const { log, stream, kubernetes, date } = value;
   const metadata = podMetadata(kubernetes);
   const hasText = typeof log === 'string';
-  const docker = hasText && typeof stream === 'string' && typeof value['time'] === 'string';
-  if (metadata === undefined && !docker && !(hasText && date !== undefined)) return 'none';
+  const standard = stream === 'stdout' || stream === 'stderr';
   const said = recordTime(value);
+  // Without the time that an agent writes it is somebody's log with keys of these names.
+  const docker = hasText && standard && typeof value['time'] === 'string' && said !== '';
+  if (metadata === undefined && !docker && !(hasText && date !== undefined && said !== '')) return 'none';
   if (said !== '') line.time = said;
   const outer = line.origin.fields;
   line.origin = origins.of({
     ...(metadata ?? outer),
-    stream: stream === 'stdout' || stream === 'stderr' ? stream : outer.stream,
+    stream: standard ? stream : outer.stream,
   });
   if (!hasText) return 'merged';
   const ended = log.endsWith('\n');
@@ -80,10 +82,11 @@ const KEPT_LABELS = new Set([
   'app.kubernetes.io/part-of',
 ]);
 
+/** The record's own time; `''` if it has none that can be read. */
 function recordTime(value: Record<string, unknown>): string {
-  if (typeof value['time'] === 'string' && 'stream' in value) return value['time'];
-  const { date } = value;
-  if (typeof date === 'string') return date;
+  const { date, time } = value;
+  if (typeof time === 'string' && 'stream' in value && parseTime(time) !== undefined) return time;
+  if (typeof date === 'string') return parseTime(date) === undefined ? '' : date;
   const us = typeof date === 'number' ? epochTime(date) : undefined;
   return us !== undefined && storable(us) ? formatTime(us) : '';
 }

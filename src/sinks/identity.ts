@@ -18,7 +18,7 @@ export class Body {
   /** Makes room for `more` bytes. */
   reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + more));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length + (this.bytes.length >> 2), this.length + more));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }

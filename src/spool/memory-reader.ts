@@ -7,8 +7,8 @@ export interface ReadableSpool {
   at(seq: number): SpoolRecord | undefined;
   /** True when nothing more comes for the reader. */
   over(late: boolean): boolean;
-  /** True when no source appends any more: then there is nothing to linger for. */
-  readonly ended: boolean;
+  /** True when nothing more comes before something is settled: then there is nothing to linger for. */
+  readonly pressed: boolean;
   /** Some reader has settled more than before. */
   release(): void;
 }
@@ -34,17 +34,18 @@ export class Reader implements SpoolReader {
     this.#late = late;
     this.settled = first - 1;
     this.#next = first;
+    for (const record of this.unsettled()) this.added(record);
   }
 
   async take(limits: TakeLimits, signal: AbortSignal): Promise<SpoolRecord[]> {
     let first = this.#spool.at(this.#next);
     while (first === undefined) {
       if (this.#spool.over(this.#late) || signal.aborted) return [];
-      await this.#more(1, 0, signal, undefined);
+      await this.#more(0, 0, signal, undefined);
       first = this.#spool.at(this.#next);
     }
     const left = first.committed_at + limits.linger_ms - this.#clock.monotonic();
-    if (!this.#has(limits.max_rows, limits.max_bytes) && left > 0 && !this.#spool.ended && !signal.aborted) {
+    if (!this.#has(limits.max_rows, limits.max_bytes) && left > 0 && !this.#spool.pressed && !signal.aborted) {
       await this.#more(limits.max_rows, limits.max_bytes, signal, left);
     }
     return this.#gather(first, limits);
@@ -72,7 +73,7 @@ export class Reader implements SpoolReader {
     if (waiting !== undefined && this.#has(waiting.rows, waiting.bytes)) waiting.wake();
   }
 
-  /** The spool has ended or closed. */
+  /** The spool has ended, is closed or is full. */
   wake(): void {
     this.#waiting?.wake();
   }

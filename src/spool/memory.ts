@@ -5,20 +5,30 @@ import { Reader } from './memory-reader.ts';
 import type { Committed, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 interface Waiting {
+  readonly batch: Batch;
   readonly bytes: number;
-  readonly admit: () => void;
+  readonly admitted: (committed: Committed) => void;
+}
+
+export interface MemorySpoolOptions {
+  readonly clock: Clock;
+  /** Past this, `append` waits. */
+  readonly max_bytes: number;
+  /** Called for every record as it is committed: the ledger counts there what was accepted. */
+  readonly appended?: (record: SpoolRecord) => void;
+  /** Called when every lane has settled a record: its memory may be used again. */
+  readonly settled?: (record: SpoolRecord) => void;
 }
 
 /**
  * The spool without a disk: bounded in bytes, gone with the process. Same contract as the one on disk.
- *
- * `appended` is called for every record as it is committed: the ledger counts what was accepted there.
  */
 export class MemorySpool implements Spool {
   readonly src: string;
   readonly #clock: Clock;
   readonly #max_bytes: number;
   readonly #appended: (record: SpoolRecord) => void;
+  readonly #settled: (record: SpoolRecord) => void;
   /** Records not yet settled by every reader: `#records[n]` has the number `#first + n`. */
   readonly #records: SpoolRecord[] = [];
   readonly #sizes: number[] = [];
@@ -29,19 +39,23 @@ export class MemorySpool implements Spool {
   #ended = false;
   #closed = false;
 
-  constructor(options: { clock: Clock; max_bytes: number; appended?: (record: SpoolRecord) => void }) {
+  constructor(options: MemorySpoolOptions) {
     this.#clock = options.clock;
     this.#max_bytes = options.max_bytes;
     this.#appended = options.appended ?? (() => {});
+    this.#settled = options.settled ?? (() => {});
     this.src = `${randomBytes(8).toString('hex')}-${randomBytes(6).toString('hex')}`;
   }
 
   async append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
     const bytes = batchBytes(batch);
-    if (options.reserved !== true && (this.#waiting.length > 0 || !this.#fits(bytes))) {
-      await new Promise<void>((resolve) => this.#waiting.push({ bytes, admit: resolve }));
+    if (options.reserved === true || (this.#waiting.length === 0 && this.#fits(bytes))) {
+      return { seq: this.#commit(batch, bytes) };
     }
-    return { seq: this.#commit(batch, bytes) };
+    const waited = new Promise<Committed>((admitted) => this.#waiting.push({ batch, bytes, admitted }));
+    // Lanes that linger for more would wait for what cannot come.
+    this.#wake();
+    return waited;
   }
 
   reader(_lane: string, options: { late?: boolean } = {}): SpoolReader {
@@ -70,8 +84,9 @@ export class MemorySpool implements Spool {
     return late ? this.#closed : this.#ended;
   }
 
-  get ended(): boolean {
-    return this.#ended;
+  /** True when nothing more comes before something is settled. */
+  get pressed(): boolean {
+    return this.#ended || this.#waiting.length > 0;
   }
 
   /** The record with that number, if it is still held. */
@@ -84,7 +99,8 @@ export class MemorySpool implements Spool {
     let settled = Number.POSITIVE_INFINITY;
     for (const reader of this.#readers) settled = Math.min(settled, reader.settled);
     while (this.#records.length > 0 && this.#first <= settled) {
-      this.#records.shift();
+      const record = this.#records.shift()!;
+      this.#settled(record);
       this.#bytes -= this.#sizes.shift() ?? 0;
       this.#first += 1;
     }
@@ -96,13 +112,11 @@ export class MemorySpool implements Spool {
     return this.#bytes === 0 || this.#bytes + bytes <= this.#max_bytes;
   }
 
+  /** Commits on behalf of who waits, in order: an append that only resolved here could be overtaken before it commits. */
   #admit(): void {
-    let next = this.#waiting[0];
-    while (next !== undefined && this.#fits(next.bytes)) {
+    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {
       this.#waiting.shift();
-      // Its bytes are counted by #commit, which runs in a later microtask: admit one at a time.
-      next.admit();
-      next = undefined;
+      next.admitted({ seq: this.#commit(next.batch, next.bytes) });
     }
   }
 
@@ -127,7 +141,6 @@ export class MemorySpool implements Spool {
     this.#bytes += bytes;
     this.#appended(record);
     for (const reader of this.#readers) reader.added(record);
-    this.#admit();
     return record.seq;
   }
 

@@ -1,5 +1,5 @@
 import type { Tuple } from '../../batch.ts';
-import { quote } from '../../bytes.ts';
+import { flat, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
@@ -41,7 +41,7 @@ export interface Settled {
   readonly identity: Identity;
   readonly tuples: (Tuple | undefined)[];
   /** The same with what a URI adds, by that: an execution has few nodes and attempts, and many files. */
-  readonly mined: Map<string, Settled>;
+  mined: Map<string, Settled> | undefined;
 }
 
 /** The columns that every step has alike. */
@@ -49,6 +49,8 @@ export const KIND = ',"dialect":"flytekit","event":"flytekit_step","kind":"step"
 
 /** Names and identities seen are kept up to this many, then forgotten: executions end. */
 const MOST = 4_096;
+/** Nodes and attempts of one execution. */
+const MOST_MINED = 64;
 
 /** Makes the row of a step, with what depends on few values made once: the name's columns, the identity's, the label tuple. */
 export class StepComposer {
@@ -84,7 +86,7 @@ export class StepComposer {
     const { step, target } = nameStep(raw);
     let fragment = `${KIND},"step":${quote(step)},"step_raw":${quote(raw)}`;
     if (target !== '') fragment += `,"step_target":${quote(target)}`;
-    fragment += ',"status":';
+    fragment = flat(`${fragment},"status":`);
     const attribute = step === ARTEFACT_STEP ? '"steptap.artefact":"coroutine"' : '';
     const name: Named = { step, target, fragment, id: this.#id(step), attribute };
     if (target === '') {
@@ -104,7 +106,7 @@ export class StepComposer {
     let settled = known.get(line);
     if (settled === undefined) {
       if (known.size >= MOST) known.clear();
-      settled = { identity: settle(line, origin), tuples: [], mined: new Map() };
+      settled = { identity: settle(line, origin), tuples: [], mined: undefined };
       known.set(line, settled);
     }
     return settled;
@@ -127,14 +129,15 @@ export class StepComposer {
     if (target === '') return plain;
     const uri = mineUri(target, line.execution_id, line.task_domain);
     const key = `${uri.node_id}\n${uri.attempt}\n${uri.project}\n${uri.domain}\n${uri.execution_id}`;
+    plain.mined ??= new Map();
     let settled = plain.mined.get(key);
     if (settled === undefined) {
-      if (plain.mined.size >= MOST) plain.mined.clear();
+      if (plain.mined.size >= MOST_MINED) plain.mined.clear();
       const identity = settle(line, origin, uri);
       const { project, domain } = plain.identity;
       // Where it says nothing new of project and domain, the label tuples are the same.
       const tuples = identity.project === project && identity.domain === domain ? plain.tuples : [];
-      settled = { identity, tuples, mined: new Map() };
+      settled = { identity, tuples, mined: undefined };
       plain.mined.set(key, settled);
     }
     return settled;

@@ -1,4 +1,4 @@
-import { quote } from '../../bytes.ts';
+import { flat, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
 import type { UriIdentity } from './uri.ts';
 
@@ -115,5 +115,5 @@ export function settle(
   text('domain', domain);
   text('task_project', line.task_project);
   text('task_domain', line.task_domain);
-  return { workflow, task, project, domain, fragment, provenance: given.join(',') };
+  return { workflow, task, project, domain, fragment: flat(fragment), provenance: given.join(',') };
 }

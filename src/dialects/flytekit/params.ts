@@ -1,4 +1,5 @@
-import { encodeUtf8, quote } from '../../bytes.ts';
+import { encodeUtf8, joinMembers, quote } from '../../bytes.ts';
+import { members, valueText } from '../../json.ts';
 import { REDACTED, type Privacy } from '../../privacy.ts';
 
 /**
@@ -10,19 +11,22 @@ export function paramsObject(text: string, privacy: Privacy): string {
   const named = read(text);
   if (named === undefined)
     return `{"_unparsed":${quote(privacy.allowsParam('_unparsed') ? privacy.text(text) : REDACTED)}}`;
-  const parts: string[] = [];
-  for (const [name, value] of named) {
-    parts.push(`${quote(name)}:${privacy.allowsParam(name) ? decoded(value, privacy) : `"${REDACTED}"`}`);
-  }
-  return `{${parts.join(',')}}`;
+  const parts = named.map(([name, value]): [string, string] => [
+    name,
+    privacy.allowsParam(name) ? decoded(value, privacy) : `"${REDACTED}"`,
+  ]);
+  return `{${joinMembers(parts)}}`;
 }
 
-function read(text: string): [string, unknown][] | undefined {
+/** Names and texts. What is no string, which flytekit never writes, is its JSON text: it may be deep, or have numbers that JSON.parse changes. */
+function read(text: string): [string, string][] | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
     // Object.entries gives `__proto__` too: JSON.parse makes it an own property.
-    return Object.entries(value);
+    const entries = Object.entries(value);
+    if (entries.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return entries;
+    return [...members(text)].map(([name, json]) => [name, valueText(json) ?? json]);
   } catch {
     return undefined;
   }
@@ -35,8 +39,7 @@ const DEEPEST = 8;
  * The second decoding. A number keeps its digits. An array or object is written anew, so that no name is repeated in it; it stays text where that
  * would change a number, where it is deep, or where an escape may hide half a surrogate pair.
  */
-function decoded(value: unknown, privacy: Privacy): string {
-  if (typeof value !== 'string') return encodeUtf8(JSON.stringify(value));
+function decoded(value: string, privacy: Privacy): string {
   try {
     const inner: unknown = JSON.parse(value);
     if (typeof inner === 'string') return quote(privacy.text(inner));

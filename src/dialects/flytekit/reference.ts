@@ -1,4 +1,4 @@
-import { quote } from '../../bytes.ts';
+import { joinMembers, quote } from '../../bytes.ts';
 import { members, valueText } from '../../json.ts';
 import type { Privacy } from '../../privacy.ts';
 import { parseTime } from '../../time.ts';
@@ -51,17 +51,17 @@ export function readReference(
   const params = raw.get('params');
   fields.params = params === undefined || params === 'null' ? '' : paramsObject(valueText(params)!, privacy);
   fields.lines = line.lines;
-  const attributes: string[] = [];
+  const attributes: [string, string][] = [];
   for (const [name, json] of raw) {
     // An extra may have taken the place of one of flytekit's own keys; then it is kept here.
     const own = OWN_KEYS.has(name) && !(IDENTITY_KEYS.has(name) && typeof value[name] !== 'string');
     if ((own && !(name === 'error_type' && fields.status === 'success')) || (wrapped && TRANSPORT_KEYS.has(name)))
       continue;
     const text = valueText(json);
-    if (text !== undefined) attributes.push(`${quote(name)}:${quote(privacy.value(name, text))}`);
+    if (text !== undefined) attributes.push([name, quote(privacy.value(name, text))]);
   }
-  if (original !== undefined) attributes.push(`"ts_original":${quote(original)}`);
-  fields.attributes = attributes.join(',');
+  if (original !== undefined) attributes.push(['ts_original', quote(original)]);
+  fields.attributes = joinMembers(attributes);
   return undefined;
 }
 

@@ -22,6 +22,8 @@ export const OWN_KEYS: ReadonlySet<string> = new Set([
   'domain',
   'params',
   'timestamp',
+  // steptap's own attribute.
+  'steptap.artefact',
 ]);
 /** Keys of a log agent's record. */
 export const TRANSPORT_KEYS: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 import type { Tuple } from '../../batch.ts';
-import { quote } from '../../bytes.ts';
+import { joinMembers, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy.ts';
 import { formatTime } from '../../time.ts';
@@ -62,9 +62,9 @@ function told(fields: LogFields, identity: Identity, privacy: Privacy): string {
   if (fields.level !== undefined) text += `,"level":"${fields.level}"`;
   if (fields.message !== '') text += `,"message":${quote(privacy.text(fields.message))}`;
   if (fields.logger !== undefined && fields.logger !== '') text += `,"logger":${quote(fields.logger)}`;
-  const attributes: string[] = [];
-  for (const [name, value] of fields.attributes) attributes.push(`${quote(name)}:${quote(privacy.value(name, value))}`);
-  if (attributes.length > 0) text += `,"attributes":{${attributes.join(',')}}`;
+  const attributes: [string, string][] = [];
+  for (const [name, value] of fields.attributes) attributes.push([name, quote(privacy.value(name, value))]);
+  if (attributes.length > 0) text += `,"attributes":{${joinMembers(attributes)}}`;
   if (fields.lines !== 1) text += `,"lines":${fields.lines}`;
   const from = fields.when.from === 'line' ? '' : `ts:${fields.when.from}`;
   const provenance = [from, identity.provenance].filter((part) => part !== '').join(',');

@@ -6,10 +6,12 @@ import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
 import type { Flytekit } from '../flytekit/index.ts';
 import type { Times, When } from '../when.ts';
 import { logRow, type LogFields } from './compose.ts';
+import { rootErrorType } from './error-type.ts';
 import { readJsonLog } from './json.ts';
 import { Pending, type Open, type OpenStack } from './pending.ts';
-import { continueStack, rootErrorType, startStack } from './stack.ts';
-import { collapseProgress, readText, stripAnsi } from './text.ts';
+import { continueStack, startStack } from './stack.ts';
+import { collapseProgress, stripAnsi } from './terminal.ts';
+import { readText } from './text.ts';
 import { TRANSPORT_KEYS } from '../flytekit/tail.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();

@@ -2,7 +2,7 @@ import { members, valueText } from '../../json.ts';
 import { epochTime, parseTime } from '../../time.ts';
 import type { Times, When } from '../when.ts';
 import { pythonLevel, readLevel, type Level } from './level.ts';
-import { rootErrorType } from './stack.ts';
+import { rootErrorType } from './error-type.ts';
 
 /** What a JSON log line says, whatever library wrote it. Texts are decoded. */
 export interface JsonLog {

@@ -1,3 +1,5 @@
+import { exceptionClass, HEADER, indentOf, LONGEST_PREFIX, REPEATED } from './traceback.ts';
+
 /**
  * Where a stack stands after some of its lines. Plain data: an open join is kept with a source's position.
  *
@@ -21,8 +23,6 @@ export interface StackState {
   readonly held: number;
 }
 
-const HEADER = 'Traceback (most recent call last):';
-
 const CHAINS = [
   'During handling of the above exception, another exception occurred:',
   'The above exception was the direct cause of the following exception:',
@@ -30,14 +30,6 @@ const CHAINS = [
 
 /** More blank lines than any stack has in a row. */
 const MOST_HELD = 2;
-
-/** What may stand before a header: no logger's prefix is longer. */
-const LONGEST_PREFIX = 300;
-
-/** Of a text full of headers only the last ones are looked at. */
-const MOST_HEADERS = 16;
-
-const REPEATED = /^(\[(?:rank|default)\d{1,6}\]:? ?|\([^()]{1,100} pid=\d{1,10}[^()]{0,60}\) )/;
 
 /** The state after a stack's first line; undefined if the line begins none. Lines come without newline and colours. */
 export function startStack(line: string): StackState | undefined {
@@ -118,88 +110,4 @@ function startPython(before: string): StackState | undefined {
 
 function state(at: StackState['at']): StackState {
   return { at, indent: 0, prefix: '', held: 0 };
-}
-
-function indentOf(text: string): number {
-  return text.length - text.trimStart().length;
-}
-
-/**
- * The class, with its module, of Python's `module.Class: message`; undefined if the text is not such a line. Python
- * writes the module of every class that is not built in, so a name in small letters needs one (`zlib.error: ...`), and
- * a name alone must look like a class (`KeyboardInterrupt`, `queue.Empty`).
- */
-function exceptionClass(text: string): string | undefined {
-  const match = /^([A-Za-z_]\w{0,200}(?:\.(?:<locals>|\w{1,200})){0,20})(:(?: |$)|$)/.exec(text);
-  const name = match?.[1];
-  if (name === undefined || /^[A-Z]+$/.test(name)) return undefined;
-  const own = name.slice(name.lastIndexOf('.') + 1);
-  const dotted = own !== name;
-  const told = match?.[2] !== '';
-  if (!/^_{0,9}[A-Z]/.test(own)) return dotted && told && /(?:error|timeout)$/.test(own) ? name : undefined;
-  return told || dotted || /[a-z][A-Z]/.test(own) || own === 'Exception' ? name : undefined;
-}
-
-/**
- * The bare class that a whole trace ends in: of Python the one that was raised last (of a chain the last, of a message
- * with a worker's trace in it the worker's), of Java the last cause. In flytekit's captured trace `Message:` names it.
- * Undefined if the text names none.
- */
-export function rootErrorType(trace: string): string | undefined {
-  const name = capturedClass(trace) ?? raisedClass(trace) ?? causeClass(trace) ?? lastClass(trace);
-  // Of `pkg.Outer$Inner`, Java's own short name is Inner.
-  return name?.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf('$', name.length - 2)) + 1);
-}
-
-function capturedClass(trace: string): string | undefined {
-  const at = trace.lastIndexOf('\nMessage:\n');
-  if (at < 0 || !/(?:^|\s)Trace:\s/.test(trace.slice(0, LONGEST_PREFIX))) return undefined;
-  return /^\s{0,20}([A-Za-z_]\w{0,200})(?::|\s{0,9}$)/.exec(trace.slice(at + '\nMessage:\n'.length))?.[1];
-}
-
-/** The first class behind the last header, at the header's indent: what follows it is the rest of its message. */
-function raisedClass(trace: string): string | undefined {
-  let end = trace.length;
-  for (let tries = 0; tries < MOST_HEADERS && end > 0; tries++) {
-    const at = trace.lastIndexOf(HEADER, end - 1);
-    if (at < 0) return undefined;
-    const before = trace.slice(Math.max(0, at - LONGEST_PREFIX), at);
-    const indent = indentOf(bare(before.slice(before.lastIndexOf('\n') + 1)));
-    for (let start = at + HEADER.length; start < end;) {
-      const newline = trace.indexOf('\n', start);
-      const stop = newline < 0 ? end : newline;
-      const text = stop > start ? bare(trace.slice(start, stop)) : '';
-      const found = text !== '' && indentOf(text) === indent ? exceptionClass(text.trim()) : undefined;
-      if (found !== undefined) return found;
-      start = stop + 1;
-    }
-    // It was cut off: then the one before it says more than nothing.
-    end = at;
-  }
-  return undefined;
-}
-
-/** Without what a launcher and an exception group's frame put before a line. */
-function bare(line: string): string {
-  return line.replace(REPEATED, '').replace(/^\s{0,200}[|+] /, '');
-}
-
-/** Of Java, and of what is written like it. */
-function causeClass(trace: string): string | undefined {
-  const cause = [...trace.matchAll(/^[ \t]{0,80}Caused by: ([\w.$]{1,300})/gm)].at(-1)?.[1];
-  if (cause !== undefined || !/^[ \t]{1,80}at \S/m.test(trace)) return cause;
-  return /^(?:Exception in thread "[^"\n]{0,200}" |: )?((?:[\w$]{1,100}\.){0,20}[A-Z][\w$]{0,200})(?=:|\r?$)/m.exec(
-    trace,
-  )?.[1];
-}
-
-/** A trace without a header: a syntax error, or the class and its message alone. */
-function lastClass(trace: string): string | undefined {
-  for (let end = trace.length; end >= 0;) {
-    const start = end === 0 ? 0 : trace.lastIndexOf('\n', end - 1) + 1;
-    const found = start === end ? undefined : exceptionClass(bare(trace.slice(start, end)).trim());
-    if (found !== undefined && /(?:error|exception|interrupt|exit|warning|timeout)$/i.test(found)) return found;
-    end = start - 1;
-  }
-  return undefined;
 }

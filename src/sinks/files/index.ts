@@ -35,12 +35,16 @@ export function createFilesSink(options: FilesOptions): Sink {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
     const begun: Open = { file: await open(path, flags, 0o600), path, size: 0 };
     files.set(table, begun);
+    await syncDirectory(options.directory);
     return begun;
   }
 
   async function append(table: Table, bytes: Buffer): Promise<void> {
     let to = files.get(table) ?? (await begin(table));
-    if (to.size > 0 && to.size + bytes.length > options.max_file_bytes) {
+    const full = to.size > 0 && to.size + bytes.length > options.max_file_bytes;
+    // A file that was taken away still takes rows, which nobody would ever see.
+    if (full || (await to.file.stat()).nlink === 0) {
+      files.delete(table);
       await to.file.close();
       to = await begin(table);
     }
@@ -85,6 +89,16 @@ export function createFilesSink(options: FilesOptions): Sink {
       files.clear();
     },
   };
+}
+
+/** Without this, a file may be gone after a power cut though its rows were synced. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 async function numbers(directory: string, table: Table): Promise<number[]> {
