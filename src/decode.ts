@@ -233,7 +233,9 @@ export class Decoder implements Emit {
     const end = start === -1 ? -1 : objectEnd(decoded, start);
     const value = end === -1 ? undefined : parseObject(decoded.slice(start, end));
     if (value === undefined) {
-      this.#log.text(decoded, line);
+      // Without its beginning it is somebody's text about a step.
+      if (start === -1) this.#log.text(decoded, line);
+      else this.reject('json_syntax', 'has a step in it that is not valid JSON', 'flytekit', line);
       return;
     }
     const whole = line.lines;

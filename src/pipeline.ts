@@ -39,7 +39,7 @@ export interface PipelineResult {
  * source -> lines -> decode -> spool -> lane -> sink
  *
  * Reads the sources to their ends, one after the other, or until `stop` aborts: then what was read is still delivered. Resolves when every lane has
- * settled everything, or the grace period after the last read is over.
+ * settled everything, or the grace period after `stop` or the last read is over.
  */
 export async function runPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineResult> {
   const { clock, lanes, deadLetters, spool, grace_ms } = options;
@@ -48,18 +48,27 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
   const burying = deadLetters.run(abort.signal);
   const reading = new Reading();
   const whenStopped = new Promise<void>((resolve) => {
-    stop.addEventListener('abort', () => resolve(), { once: true });
+    const stopped = (): void => {
+      reading.deadline = clock.monotonic() + grace_ms;
+      resolve();
+    };
+    stop.addEventListener('abort', stopped, { once: true });
   });
   await within(readAll(options, reading, stop), whenStopped, grace_ms, clock);
   spool.end();
-  await within(running, Promise.resolve(), grace_ms, clock);
+  // One grace period for all of it: whoever sent SIGTERM counts from then.
+  const deadline = reading.deadline ?? clock.monotonic() + grace_ms;
+  await within(running, Promise.resolve(), deadline - clock.monotonic(), clock);
   // The others have appended their last dead letters by now; a file takes them in no time, or its disk is gone.
   spool.close();
-  await within(burying, Promise.resolve(), grace_ms, clock);
+  await within(burying, Promise.resolve(), Math.max(deadline - clock.monotonic(), BURYING_MS), clock);
   abort.abort();
   await Promise.all([running, burying]);
   return { undelivered: undelivered([...lanes, deadLetters]), unaccepted: reading.waiting, failure: reading.failure };
 }
+
+/** What the last dead letters get when the grace period is over. */
+const BURYING_MS = 1_000;
 
 /** Rows committed and not settled, by sink; sinks with none are left out. */
 export function undelivered(lanes: readonly Lane[]): Map<string, number> {
@@ -81,6 +90,8 @@ class Reading {
   /** Rows of batches that the spool has no room for. */
   waiting = 0;
   failure: Error | undefined;
+  /** When the grace period is over; undefined while nobody has asked to stop. */
+  deadline: number | undefined;
 }
 
 async function readAll(options: PipelineOptions, reading: Reading, stop: AbortSignal): Promise<void> {

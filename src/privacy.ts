@@ -1,3 +1,5 @@
+import { encodeUtf8 } from './bytes.ts';
+
 /*
  * Personal data is masked before anything is appended: in events, in rejections, in text that cannot be parsed.
  */
@@ -50,8 +52,8 @@ export class Privacy {
 
   /** Text (a message, a trace, nested JSON) in which `key: value`, `key=value` and `"key": "value"` are masked. */
   text(text: string): string {
-    // What two writers left of a step's line may still carry its params.
-    const pattern = text.includes('"params"') ? this.#inRaw : this.#inText;
+    // What two writers left of a step's line, or an agent's record of it, may still carry its params: `"params"`, `\\"params\\"`.
+    const pattern = text.includes('"params') ? this.#inRaw : this.#inText;
     return pattern === undefined ? text : text.replace(pattern, masked);
   }
 
@@ -61,22 +63,48 @@ export class Privacy {
   }
 }
 
-/** Keeps the quotes, so that JSON stays JSON. */
-function masked(_match: string, key: string, slashes: string | undefined, quote: string | undefined): string {
-  return quote === undefined ? key + MASK : `${key}${slashes}${quote}${MASK}${slashes}${quote}`;
+/** Keeps the quotes, and gives them to a number, so that JSON stays JSON. */
+function masked(
+  _match: string,
+  key: string,
+  keyQuote: string,
+  before: string | undefined,
+  quote: string | undefined,
+  _mark: string | undefined,
+  scalar: string | undefined,
+): string {
+  if (quote !== undefined) return `${key}${before}${quote}${MASK}${quote}`;
+  return scalar === undefined ? key + MASK : `${key}${keyQuote}${MASK}${keyQuote}`;
 }
+
+/** Behind these, in a header, come several values with blanks between. */
+const SCHEMES = 'Digest|AWS4-HMAC-SHA\\d+|OAuth|Hawk|Signature';
+/** Behind these comes one. */
+const PREFIXES = 'Bearer|Basic|Token|ApiKey|Negotiate|NTLM';
 
 /**
  * Matches a marked key and its value. A quoted value goes to its closing quote, whatever the quoting's depth (`\"`, `\\\"`), or to the end of
- * the line; any other goes to the next blank: masking too much is safe, too little is not. `Bearer x` is one value.
+ * the line; any other goes to the next blank, or in JSON to the comma: masking too much is safe, too little is not. `Bearer x` is one value.
  */
 function lexical(names: readonly string[]): RegExp | undefined {
   if (names.length === 0) return undefined;
-  const keys = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
-  const key = `(?<![\\w-])(?:${keys})\\\\*["']?\\s*[:=]\\s*`;
-  // The same number of backslashes before the closing quote as before the opening one.
-  const quoted = `(\\\\*)(["'])[^\\n]*?(?<!\\\\)\\2\\3|\\\\*["'][^\\n]*`;
-  const object = `[[{][^\\n]*`;
-  const bare = `(?:(?:Bearer|Basic|Token)\\s+)?[^\\s"']\\S*`;
-  return new RegExp(`(${key})(?:${quoted}|${object}|${bare})`, 'gi');
+  const keys = names.map((name) => Array.from(name, spellings).join('')).join('|');
+  const key = `(?<![\\w-])(?:${keys})(\\\\*["']|)\\s*[:=]{1,2}>?\\s*`;
+  // The same number of backslashes before the closing quote as before the opening one. Python writes b'' and u''.
+  const quoted = `([bru]{0,2})(\\\\*(["']))[^\\n]*?(?<!\\\\)\\4|[bru]{0,2}\\\\*["'][^\\n]*`;
+  const scalar = `((?<=["']\\s*[:=]\\s*)[\\w.+-]+(?=\\s*[,}\\]]))`;
+  const rest = `(?:[[{]|(?:${SCHEMES})\\s)[^\\n]*`;
+  const bare = `(?:(?:${PREFIXES})\\s+)?[^\\s"']\\S*`;
+  return new RegExp(`(${key})(?:${quoted}|${scalar}|${rest}|${bare})`, 'gi');
+}
+
+/**
+ * A character of a key as it may stand in a line: as it is, and where it is not ASCII as UTF-8 in a byte string or escaped in JSON, in either case.
+ */
+function spellings(character: string): string {
+  if (/[\x00-\x7f]/.test(character)) return character.replace(/[.*+?^${}()|[\]\\]/, '\\$&');
+  const cases = [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
+  const escaped = (each: string): string =>
+    Array.from({ length: each.length }, (_, n) => `\\\\+u${each.charCodeAt(n).toString(16).padStart(4, '0')}`).join('');
+  return `(?:${cases.flatMap((each) => [each, encodeUtf8(each), escaped(each)]).join('|')})`;
 }

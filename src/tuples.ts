@@ -19,9 +19,19 @@ export function tupleOf(labels: Partial<Omit<Tuple, 'id'>>): Tuple {
     workflow = '',
   } = labels;
   const { error_kind = '', root_error_type = '', reason = '' } = labels;
-  const key = [dialect, kind, step, status, project, domain, task, workflow, error_kind, root_error_type, reason].join(
-    '\n',
-  );
+  const key = JSON.stringify([
+    dialect,
+    kind,
+    step,
+    status,
+    project,
+    domain,
+    task,
+    workflow,
+    error_kind,
+    root_error_type,
+    reason,
+  ]);
   const known = interned.get(key);
   if (known !== undefined) return known;
   if (interned.size >= MOST) {

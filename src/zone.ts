@@ -49,6 +49,7 @@ function named(name: string): Zone | undefined {
   let quarter = Number.NaN;
   let offset_us = 0;
   return (local_us) => {
+    if (Number.isNaN(local_us)) return local_us;
     const at = Math.floor(local_us / QUARTER_US);
     if (at !== quarter) {
       const local_ms = (at * QUARTER_US) / 1000;

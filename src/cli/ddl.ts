@@ -53,7 +53,7 @@ async function ddl(flags: DdlFlags, log: Log): Promise<void> {
   if (!flags.apply) {
     let statements: string[];
     try {
-      statements = createStatements({ database, ...cluster, replicated: flags.replicated });
+      statements = createStatements({ database, ...cluster, ...(flags.replicated ? { replicated: true } : {}) });
     } catch (error) {
       throw new UsageError((error as Error).message, { cause: error });
     }

@@ -21,9 +21,6 @@ const program = new Command('steptap')
   .version(version)
   .exitOverride()
   .showHelpAfterError('(steptap --help explains, steptap run --help lists every option)')
-  .addCommand(runCommand(log), { isDefault: true })
-  .addCommand(queryCommand())
-  .addCommand(ddlCommand(log))
   .addHelpText(
     'after',
     `
@@ -35,6 +32,13 @@ Examples:
 
 Exit codes: 0 everything was delivered, 1 something was not, 2 an option or the configuration is wrong.`,
   );
+
+// Else an error in a command's options would end with commander's exit code, and without the hint.
+const adopt = (command: Command): Command => command.copyInheritedSettings(program);
+// A word too many for `run` is a command that does not exist, or a file: it says so itself.
+program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
+program.addCommand(adopt(queryCommand()));
+program.addCommand(adopt(ddlCommand(log)));
 
 try {
   await program.parseAsync();

@@ -116,7 +116,9 @@ export function runCommand(log: Log): Command {
         .default('auto', 'auto: at a terminal'),
     )
     .addHelpText('after', HELP)
-    .action(async (flags: RunFlags) => {
+    .action(async (flags: RunFlags, { args: [word] }: Command) => {
+      if (word !== undefined)
+        throw new UsageError(`${word}: there is no such command; to read a file write --input ${word}`);
       process.exitCode = await run(flags, log);
     });
 }

@@ -41,7 +41,8 @@ export class Times {
    */
   sameMinute(bytes: Uint8Array, local: number, time: number, timeEnd: number): boolean {
     if (time === timeEnd) return this.#zone === UTC;
-    if (bytes[timeEnd - 1] !== 0x5a) return false;
+    // A second of 60 or more is no time that can be read.
+    if (bytes[timeEnd - 1] !== 0x5a || bytes[time + 17]! > 0x35) return false;
     for (let n = 15; n >= 0; n--) if (bytes[local + n] !== bytes[time + n] && n !== 10) return false;
     return true;
   }

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, UsageError } from '../errors.ts';
@@ -20,74 +21,87 @@ interface Holder {
  */
 export function lockState(directory: string): Lock {
   const path = join(directory, 'LOCK');
-  const own = `${path}.${process.pid}`;
+  // Never a name that was used before: what a killed process left under it may be the lock itself.
+  const own = `${path}.${randomBytes(6).toString('hex')}`;
+  const holder: Holder = { pid: process.pid, ...identity(process.pid)!, since: new Date().toISOString() };
+  const text = `${JSON.stringify(holder)}\n`;
+  let other: Holder | undefined;
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const holder: Holder = { pid: process.pid, ...identity(process.pid)!, since: new Date().toISOString() };
-    writeFileSync(own, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    writeFileSync(own, text, { mode: 0o600 });
+    try {
+      other = take(path, own);
+    } finally {
+      rmSync(own, { force: true });
+    }
   } catch (error) {
     throw new UsageError(
       `--state ${directory}: cannot be written (${errorCode(error)}); name a directory of your own`,
       { cause: error },
     );
   }
-  try {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        // A link appears whole or not at all: nobody ever reads half a lock.
-        linkSync(own, path);
-        break;
-      } catch (error) {
-        if (errorCode(error) !== 'EEXIST') throw error;
-        const holder = read(path);
-        if ((holder !== undefined && alive(holder)) || attempt === 5) {
-          const who = holder === undefined ? 'another process' : `process ${holder.pid} (since ${holder.since})`;
-          throw new UsageError(
-            `--state ${directory}: in use by ${who}; stop that one, or give this one a directory of its own with --state DIR`,
-            { cause: error },
-          );
-        }
-        takeAway(path, own);
-      }
-    }
-  } finally {
-    rmSync(own, { force: true });
+  if (other !== undefined) {
+    throw new UsageError(
+      `--state ${directory}: in use by process ${other.pid} (since ${other.since}); stop that one, or give this one a directory of its own with --state DIR`,
+    );
   }
   return {
     release() {
-      if (read(path)?.pid === process.pid) unlinkSync(path);
+      if (textOf(path) === text) unlinkSync(path);
     },
   };
 }
 
-/** Removes the lock of a process that is gone; one that somebody else has just taken is put back. */
-function takeAway(path: string, own: string): void {
-  const aside = `${own}.gone`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return;
-  }
-  const holder = read(aside);
-  if (holder !== undefined && alive(holder)) {
+/**
+ * Makes `path` a link to `own`, or gives back who has it. A link appears whole or not at all: nobody ever reads half a lock.
+ *
+ * The lock of a process that is gone is replaced under a lock of its own, named after what it says: whoever has that one finds the same lock
+ * still there or leaves things as they are, so that of many who find it only one replaces it, and nobody replaces a later one.
+ */
+function take(path: string, own: string): Holder | undefined {
+  for (;;) {
     try {
-      linkSync(aside, path);
-    } catch {
-      // A third one has it by now, and finds out the same way.
+      linkSync(own, path);
+      return undefined;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    }
+    const text = textOf(path);
+    if (text === undefined) continue;
+    const holder = holderOf(text);
+    if (holder !== undefined && alive(holder)) return holder;
+    const claim = `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+    const rival = take(claim, own);
+    if (rival !== undefined) return rival;
+    try {
+      if (textOf(path) !== text) continue;
+      linkSync(own, `${own}.new`);
+      renameSync(`${own}.new`, path);
+      return undefined;
+    } finally {
+      unlinkSync(claim);
     }
   }
-  rmSync(aside, { force: true });
 }
 
 /** Who holds the directory, if anybody does. */
 export function lockHolder(directory: string): number | undefined {
-  const holder = read(join(directory, 'LOCK'));
+  const holder = holderOf(textOf(join(directory, 'LOCK')) ?? '');
   return holder !== undefined && alive(holder) ? holder.pid : undefined;
 }
 
-function read(path: string): Holder | undefined {
+function textOf(path: string): string | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function holderOf(text: string): Holder | undefined {
+  try {
+    return (JSON.parse(text) as Holder | null) ?? undefined;
   } catch {
     return undefined;
   }
@@ -109,8 +123,10 @@ function identity(pid: number): { boot: string; started: string } | undefined {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // Field 22; the second one, the command's name, may contain anything and ends at the last parenthesis.
-    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    return { boot, started };
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // It has ended, and nobody has asked how: as in a container whose first process is no init.
+    if (fields[0] === 'Z') return undefined;
+    return { boot, started: fields[19] ?? '' };
   } catch {
     return { boot: '', started: '' };
   }

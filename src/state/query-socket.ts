@@ -30,13 +30,22 @@ export function socketPath(state: string): string {
 /** Answers queries on the engine in `path` while the run has it. The caller holds the lock of `state`. */
 export async function serveQueries(state: string, path: string): Promise<QueryServer> {
   const socket = socketPath(state);
-  let engine: Embedded | undefined;
+  let engine: Promise<Embedded> | undefined;
+  const opened = async (): Promise<Embedded> => {
+    // One for all queries, also for two that come at once; one that did not open is tried again.
+    engine ??= openEmbedded(path);
+    try {
+      return await engine;
+    } catch (error) {
+      engine = undefined;
+      throw error;
+    }
+  };
   const server = createServer((incoming, response) => {
     void (async () => {
       try {
         const sql = await readBody(incoming);
-        engine ??= await openEmbedded(path);
-        const text = await engine.query(sql);
+        const text = await (await opened()).query(sql);
         response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
       } catch (error) {
         response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' }).end((error as Error).message);
@@ -60,7 +69,7 @@ export async function serveQueries(state: string, path: string): Promise<QuerySe
       await new Promise((done) => {
         server.close(done);
       });
-      await engine?.close();
+      await (await engine?.catch(() => undefined))?.close();
     },
   };
 }
@@ -75,7 +84,7 @@ export function askRun(state: string, sql: string): Promise<string | undefined> 
           if (response.statusCode === 200) done(text);
           else failed(new Error(text));
         } catch (error) {
-          failed(error as Error);
+          failed(error);
         }
       })();
     });

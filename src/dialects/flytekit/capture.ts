@@ -23,6 +23,8 @@ const LONGEST_TRACE = 1 << 18;
 /** What a captured error has become so far. */
 export interface Captured {
   readonly when: When;
+  /** Messages taken. Not the lines: one that stands behind a step on its line has none of its own. */
+  messages: number;
   lines: number;
   task: string;
   reason: string;
@@ -44,18 +46,18 @@ function startsTrace(message: string): boolean {
 }
 
 export function newCapture(when: When): Captured {
-  return { when, lines: 0, task: '', reason: '', kind: undefined, trace: '', tracing: false, blank: 0 };
+  return { when, messages: 0, lines: 0, task: '', reason: '', kind: undefined, trace: '', tracing: false, blank: 0 };
 }
 
 /** Offers a message of logger `flytekit`. `taken`: it belongs to the error; `closed`: it was the last; `other`: it does not belong. */
 export function capture(error: Captured, message: string, lines: number): Step {
   const opened = OPENED.exec(message);
   if (opened !== null) {
-    if (error.lines > 0) return 'other';
+    if (error.messages > 0) return 'other';
     error.task = opened[1] ?? '';
     error.reason = opened[2]!;
   } else if (CLOSED.test(message)) {
-    if (error.lines === 0) return 'other';
+    if (error.messages === 0) return 'other';
     error.lines += lines;
     return 'closed';
   } else if (startsTrace(message)) {
@@ -67,6 +69,7 @@ export function capture(error: Captured, message: string, lines: number): Step {
     if (begun === null || error.kind !== undefined || error.trace !== '') return 'other';
     error.kind = begun[1] === 'User' ? 'user' : 'system';
   }
+  error.messages += 1;
   error.lines += lines;
   return 'taken';
 }

@@ -1,6 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 import { flat, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
+import type { Privacy } from '../../privacy.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
 import { settle, type Identity, type LineIdentity } from './identity.ts';
@@ -57,6 +58,11 @@ export class StepComposer {
   #names = new Map<string, Named>();
   #ids = new Map<string, number>();
   #identities = new WeakMap<Origin, Map<LineIdentity, Settled>>();
+  readonly #privacy: Privacy;
+
+  constructor(privacy: Privacy) {
+    this.#privacy = privacy;
+  }
 
   /** The row, as a byte string, and its labels. */
   compose(fields: StepFields, origin: Origin): { row: string; tuple: Tuple; duration: number } {
@@ -79,12 +85,18 @@ export class StepComposer {
     return { row: `${row}}`, tuple: this.tuple(name, fields.status, settled), duration };
   }
 
+  /** True when something in the name must not be stored. */
+  private(raw: string): boolean {
+    return this.#privacy.text(raw) !== raw;
+  }
+
   name(raw: string): Named {
     // Names with a target are as many as there are files: they are not kept.
     const known = hasTarget(raw) ? undefined : this.#names.get(raw);
     if (known !== undefined) return known;
-    const { step, target } = nameStep(raw);
-    let fragment = `${KIND},"step":${quote(step)},"step_raw":${quote(raw)}`;
+    const told = this.#privacy.text(raw);
+    const { step, target } = nameStep(told);
+    let fragment = `${KIND},"step":${quote(step)},"step_raw":${quote(told)}`;
     if (target !== '') fragment += `,"step_target":${quote(target)}`;
     fragment = flat(`${fragment},"status":`);
     const attribute = step === ARTEFACT_STEP ? '"steptap.artefact":"coroutine"' : '';
@@ -115,7 +127,8 @@ export class StepComposer {
   tuple(name: Named, status: 'success' | 'error', { identity, tuples }: Settled): Tuple {
     const at = name.id * 2 + (status === 'error' ? 1 : 0);
     let tuple = tuples[at];
-    if (tuple === undefined) {
+    // Numbers start anew when there are too many names, and this may have been kept since before.
+    if (tuple === undefined || tuple.step !== name.step) {
       const { project, domain, task, workflow } = identity;
       tuple = tupleOf({ dialect: 'flytekit', kind: 'step', step: name.step, status, project, domain, task, workflow });
       tuples[at] = tuple;

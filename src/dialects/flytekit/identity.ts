@@ -27,7 +27,8 @@ export const UNKNOWN_LINE: LineIdentity = { execution_id: '', task: '', task_pro
 
 /** flytekit writes this word into all four fields when a step is timed outside of a task's context. */
 const OUTSIDE = 'local';
-const DUMP = /^Flyte Serialized object \(WorkflowExecutionIdentifier\):(?:\s+\w+: [^\n]*)*?\s+name: ([^\n]+)/;
+/** Every member on its own line: a pattern that can divide one line in several ways takes years for a hostile one. */
+const DUMP = /^Flyte Serialized object \(WorkflowExecutionIdentifier\):(?:\n *\w+: [^\n]*)*?\n *name: ([^\n]+)/;
 /** Pod names of Flyte v1 are `<exec>-<unique node id>-<attempt>`; executions named by Flyte are `a` or `f` and 19 characters. */
 const POD = /^([af][a-z0-9]{19})-(.+)-(\d{1,5})$/;
 

@@ -23,7 +23,7 @@ export class Flytekit {
   readonly #privacy: Privacy;
   readonly #emit: Emit;
   readonly #identities = new Identities();
-  readonly #composer = new StepComposer();
+  readonly #composer: StepComposer;
   readonly #fast: FastSteps;
   /** A stream's latest failed steps, newest first: the error that is printed next is one of theirs. */
   readonly #failed = new WeakMap<Origin, Failed[]>();
@@ -45,6 +45,7 @@ export class Flytekit {
     this.#times = times;
     this.#privacy = privacy;
     this.#emit = emit;
+    this.#composer = new StepComposer(privacy);
     this.#fast = new FastSteps(this.#composer, this.#identities, times, privacy);
   }
 

@@ -53,7 +53,9 @@ export class KnownNames {
       if (known === undefined || place === last) break;
     }
     const raw = bytes.latin1Slice(stepStart, stepEnd);
-    for (const prefixed of this.#prefixed) if (raw.startsWith(prefixed.prefix!.text)) return whole(raw, prefixed);
+    for (const prefixed of this.#prefixed) {
+      if (raw.startsWith(prefixed.prefix!.text)) return this.#composer.private(raw) ? undefined : whole(raw, prefixed);
+    }
     const name = this.#composer.name(raw);
     if (name.target !== '') return undefined;
     const learnt: KnownName = {

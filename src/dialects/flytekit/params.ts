@@ -43,7 +43,8 @@ function decoded(value: string, privacy: Privacy): string {
   try {
     const inner: unknown = JSON.parse(value);
     if (typeof inner === 'string') return quote(privacy.text(inner));
-    if (typeof inner !== 'object' || inner === null) return value.trim();
+    // Elasticsearch refuses a row with a number of more than 1,000 characters.
+    if (typeof inner !== 'object' || inner === null) return value.length > 1_000 ? quote(value) : value.trim();
     const text = privacy.text(value);
     const plain = text === value && !/\d{16}|\\u|[eE]/.test(value) && depth(inner) <= DEEPEST;
     return plain ? encodeUtf8(JSON.stringify(inner)) : quote(text);

@@ -45,8 +45,8 @@ export function readReference(
   fields.step = string('step');
   fields.status = value['status'] as 'success' | 'error';
   fields.error_type = fields.status === 'error' ? string('error_type') : '';
-  fields.wall_time_s = raw.get('wall_time_s')!;
-  fields.process_time_s = raw.get('process_time_s')!;
+  fields.wall_time_s = seconds(raw.get('wall_time_s')!);
+  fields.process_time_s = seconds(raw.get('process_time_s')!);
   fields.identity = identities.of(string('execution_id'), string('task_name'), string('project'), string('domain'));
   const params = raw.get('params');
   fields.params = params === undefined || params === 'null' ? '' : paramsObject(valueText(params)!, privacy);
@@ -54,18 +54,29 @@ export function readReference(
   const attributes: [string, string][] = [];
   for (const [name, json] of raw) {
     // An extra may have taken the place of one of flytekit's own keys; then it is kept here.
-    const own = OWN_KEYS.has(name) && !(IDENTITY_KEYS.has(name) && typeof value[name] !== 'string');
-    if ((own && !(name === 'error_type' && fields.status === 'success')) || (wrapped && TRANSPORT_KEYS.has(name)))
-      continue;
+    if ((OWN_KEYS.has(name) && !isExtra(name, value)) || (wrapped && TRANSPORT_KEYS.has(name))) continue;
     const text = valueText(json);
     if (text !== undefined) attributes.push([name, quote(privacy.value(name, text))]);
   }
-  if (original !== undefined) attributes.push(['ts_original', quote(original)]);
+  if (original !== undefined) attributes.push(['ts_original', quote(privacy.value('ts_original', original))]);
   fields.attributes = joinMembers(attributes);
   return undefined;
 }
 
+/** A number as it was written, or as JavaScript writes it: Elasticsearch refuses a row with a number of more than 1,000 characters. */
+function seconds(json: string): string {
+  return json.length <= 64 ? json : String(Number(json));
+}
+
 const IDENTITY_KEYS = new Set(['execution_id', 'task_name', 'project', 'domain']);
+
+/** True for one of flytekit's own names where flytekit would not have written it. */
+function isExtra(name: string, value: Record<string, unknown>): boolean {
+  if (name === 'error_type') return value['status'] === 'success';
+  // On stderr the time is in `asctime`.
+  if (name === 'timestamp') return typeof value['asctime'] === 'string';
+  return IDENTITY_KEYS.has(name) && typeof value[name] !== 'string';
+}
 
 /** `asctime` on stderr: local, without a zone. `timestamp` on the ClickHouse path: UTC. */
 function stepTime(

@@ -52,7 +52,7 @@ export class LogDialect {
   /** A JSON object. */
   json(value: Record<string, unknown>, text: string, line: Line, merged: boolean): void {
     this.interrupt(line.origin);
-    const log = readJsonLog(value, text, line.time, this.#times, merged ? TRANSPORT_KEYS : NO_KEYS);
+    const log = readJsonLog(value, text, line.time, this.#times, merged ? TRANSPORT_KEYS : NO_KEYS, this.#privacy);
     if (log.logger === FRAMEWORK && this.#captures(log.message, log.when, line)) return;
     this.#log({ ...log, lines: line.lines }, line.origin);
   }
@@ -66,7 +66,8 @@ export class LogDialect {
       if (line.lines > 0) this.#emit.blank(line.lines);
       return;
     }
-    const said = readText(text);
+    // Before the layout is read: that may take `password: x` for a logger and its message.
+    const said = readText(this.#privacy.text(text));
     const time = said.time;
     const when =
       time === undefined
@@ -164,7 +165,7 @@ export class LogDialect {
     const { captured } = open;
     if (captured === undefined) return;
     open.captured = undefined;
-    if (captured.lines > 0) this.#flytekit.error(captured, origin);
+    if (captured.messages > 0) this.#flytekit.error(captured, origin);
     this.#release(captured);
   }
 

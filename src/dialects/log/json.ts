@@ -1,5 +1,6 @@
 import { members, valueText } from '../../json.ts';
 import { epochTime, parseTime } from '../../time.ts';
+import type { Privacy } from '../../privacy.ts';
 import type { Times, When } from '../when.ts';
 import { pythonLevel, readLevel, type Level } from './level.ts';
 import { rootErrorType } from './error-type.ts';
@@ -33,6 +34,7 @@ export function readJsonLog(
   runtime: string,
   times: Times,
   skip: ReadonlySet<string>,
+  privacy: Privacy,
 ): JsonLog {
   const rest = new Map<string, string>();
   for (const [name, json] of members(text)) {
@@ -40,15 +42,18 @@ export function readJsonLog(
     const said = valueText(json);
     if (said !== undefined) rest.set(name, said);
   }
-  const level = take(rest, LEVEL, (name) =>
+  // A marked key is no field of the log, whatever it is called: then it is an attribute, and masked.
+  const free = (names: readonly string[]): readonly string[] =>
+    privacy.unmarked ? names : names.filter((name) => !privacy.marks(name));
+  const level = take(rest, free(LEVEL), (name) =>
     name === 'levelno' ? pythonLevel(Number(value[name])) : readLevel(value[name]),
   );
   // A name of an object is not a logger when nothing else looks like a log line.
-  const message = take(rest, MESSAGE, (name) => (typeof value[name] === 'string' ? value[name] : undefined));
-  const logger = take(rest, LOGGER, (name) =>
+  const message = take(rest, free(MESSAGE), (name) => (typeof value[name] === 'string' ? value[name] : undefined));
+  const logger = take(rest, free(LOGGER), (name) =>
     (message !== undefined || level !== undefined) && typeof value[name] === 'string' ? value[name] : undefined,
   );
-  const when = take(rest, TIME, (name) => readTime(value[name], runtime, times)) ?? times.ofNone(runtime);
+  const when = take(rest, free(TIME), (name) => readTime(value[name], runtime, times)) ?? times.ofNone(runtime);
   const stack = STACKS.find((name) => typeof value[name] === 'string' && value[name] !== '');
   const error_type = stack === undefined ? undefined : rootErrorType(value[stack] as string);
   return { when, message: message ?? '', level, logger, error_type, attributes: rest };
