@@ -1,15 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  EARLIEST_US,
-  epochTime,
-  formatTime,
-  LATEST_US,
-  parsePythonTime,
-  parseTime,
-  storable,
-  zoneOffset,
-} from '../src/time.ts';
+import { EARLIEST_US, epochTime, formatTime, LATEST_US, parseTime, storable, zoneOffset } from '../src/time.ts';
 
 /** 2026-02-19T10:30:44Z, by another way than the code under test. */
 const SECOND = Date.UTC(2026, 1, 19, 10, 30, 44) * 1000;
@@ -90,42 +81,6 @@ describe('a time is read however it is written', () => {
           expect(parseTime(date.toISOString())).toEqual({ us: date.getTime() * 1000, zoned: true });
         },
       ),
-    );
-  });
-});
-
-describe("Python's asctime", () => {
-  test.each([
-    ['2026-02-19 10:30:44,189', SECOND + 189_000],
-    ['2026-02-19 10:30:44.189', SECOND + 189_000],
-    ['1970-01-01 00:00:00,000', 0],
-  ])('%s is read', (text, us) => {
-    expect(parsePythonTime(text)).toBe(us);
-  });
-
-  test.each([
-    '2026-02-19 10:30:44',
-    '2026-02-19 10:30:44,18',
-    '2026-02-19 10:30:44,1890',
-    '2026-02-19T10:30:44,189',
-    '2026-02-19 10:30:44;189',
-    '2026-02-19 10:30:44,1x9',
-    '2026-02-19 10:30:44,x89',
-    '2026-02-19 10:3x:44,189',
-    '2026-02-30 10:30:44,189',
-    '2026-02-19 24:30:44,189',
-    '2026-02-19 10:30:4:,189',
-    '-026-02-19 10:30:44,189',
-  ])('%j is refused', (text) => {
-    expect(parsePythonTime(text)).toBeNaN();
-  });
-
-  test('it means what parseTime means', () => {
-    const digits = fc.stringMatching(/^(19|20)\d\d-[01]\d-[0-3]\d [0-2]\d:[0-6]\d:[0-6]\d,\d{3}$/);
-    fc.assert(
-      fc.property(digits, (text) => {
-        expect(parsePythonTime(text)).toBe(parseTime(text)?.us ?? NaN);
-      }),
     );
   });
 });
