@@ -45,7 +45,6 @@ const MOST_RECORDS = 32;
 export class Decoder implements Emit {
   readonly #source: Source;
   readonly #options: DecodeOptions;
-  readonly #clock: Clock;
   readonly #privacy: Privacy;
   readonly #origins: Origins;
   readonly #prefixes: Prefixes;
@@ -63,7 +62,7 @@ export class Decoder implements Emit {
   /** Records found on the line in hand, beside its first. */
   #records = 0;
   /** Offset up to which lines were read. */
-  #offset = 0;
+  offset = 0;
 
   constructor(source: Source, options: DecodeOptions, clock: Clock, slabs = new Slabs()) {
     this.#builders = {
@@ -74,7 +73,6 @@ export class Decoder implements Emit {
     };
     this.#source = source;
     this.#options = options;
-    this.#clock = clock;
     this.#privacy = new Privacy(options.privacy);
     this.#origins = new Origins(options.constants);
     this.#prefixes = new Prefixes(this.#origins);
@@ -96,7 +94,7 @@ export class Decoder implements Emit {
     this.#times.arrive();
     if ('head' in chunk) this.#tooLong(chunk);
     else this.#lines(chunk.bytes, chunk.offset);
-    if (this.#log.open) this.#log.flush(this.#clock.monotonic() - QUIET_MS);
+    if (this.#log.open) this.#log.flush(this.#times.monotonic() - QUIET_MS);
     return this.#cut();
   }
 
@@ -107,7 +105,7 @@ export class Decoder implements Emit {
       for (const line of this.#partials.rest()) this.#content(line);
       for (const line of this.#recorded.rest()) this.#content(line, true);
     }
-    this.#log.flush(all ? Number.POSITIVE_INFINITY : this.#clock.monotonic() - QUIET_MS);
+    this.#log.flush(all ? Number.POSITIVE_INFINITY : this.#times.monotonic() - QUIET_MS);
     return this.#cut();
   }
 
@@ -147,7 +145,7 @@ export class Decoder implements Emit {
     }
     this.#counts.lines += read;
     this.#counts.bytes += bytes.length;
-    this.#offset = offset + bytes.length;
+    this.offset = offset + bytes.length;
   }
 
   #fast(bytes: Buffer, stop: number): boolean {
@@ -255,7 +253,7 @@ export class Decoder implements Emit {
     else this.reject('json_syntax', `what follows the first ${MOST_RECORDS} records on its line`, 'flytekit', line);
   }
 
-  #tooLong({ head, offset, length, ended }: LongLine): void {
+  #tooLong({ head, offset, length, ended, cut_short }: LongLine): void {
     const line = this.#line;
     this.#prefixes.strip(head, 0, head.length);
     line.text = head.latin1Slice(this.#prefixes.content);
@@ -266,8 +264,10 @@ export class Decoder implements Emit {
     this.#counts.lines += 1;
     const bytes = length + (ended ? 1 : 0);
     this.#counts.bytes += bytes;
-    this.#offset = offset + bytes;
-    this.#rejectTooLong(line, length);
+    this.offset = offset + bytes;
+    if (cut_short === true) {
+      this.#rejectRaw('cut_short', 'reading was stopped in the middle of the line', '', line, line.text, true);
+    } else this.#rejectTooLong(line, length);
   }
 
   #joinedTooLong(line: Line): void {
@@ -314,7 +314,7 @@ export class Decoder implements Emit {
     }
     const batch = {
       source: this.#source.name,
-      position: this.#source.position(this.#offset),
+      position: this.#source.position(this.offset),
       lines: this.#taken,
       rows,
     };

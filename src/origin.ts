@@ -89,12 +89,15 @@ function fragmentOf(fields: OriginFields, constants: Constants): string {
 
 /** Past this many the table becomes the old one, and the old one is forgotten: pods come and go, and what is open in a living one is looked up by it. */
 const MOST = 5_000;
+/** The same past so many characters of names. */
+const MOST_TEXT = 4 << 20;
 
 /** The origins of a run. */
 export class Origins {
   readonly #constants: Constants;
   #known = new Map<string, Origin>();
   #old = new Map<string, Origin>();
+  #length = 0;
 
   constructor(constants: Constants) {
     this.#constants = constants;
@@ -108,9 +111,11 @@ export class Origins {
     let origin = this.#known.get(key);
     if (origin === undefined) {
       origin = this.#old.get(key) ?? new Origin(fields, this.#constants);
-      if (this.#known.size >= MOST) {
+      this.#length += key.length;
+      if (this.#known.size >= MOST || this.#length > MOST_TEXT) {
         this.#old = this.#known;
         this.#known = new Map();
+        this.#length = key.length;
       }
       this.#known.set(key, origin);
     }

@@ -22,8 +22,6 @@ export interface PipelineOptions {
   readonly grace_ms: number;
   /** Where the rows' memory comes from. */
   readonly slabs: Slabs;
-  /** Called for every committed batch. */
-  readonly committed?: (batch: Batch) => void;
 }
 
 export interface PipelineResult {
@@ -31,6 +29,8 @@ export interface PipelineResult {
   readonly undelivered: ReadonlyMap<string, number>;
   /** Rows that were read and that the spool had no room for. */
   readonly unaccepted: number;
+  /** Bytes that were read and not even decoded: the grace period was over before. */
+  readonly undecoded: number;
   /** What ended a source before its end, if anything did. */
   readonly failure: Error | undefined;
 }
@@ -44,8 +44,9 @@ export interface PipelineResult {
 export async function runPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineResult> {
   const { clock, lanes, deadLetters, spool, grace_ms } = options;
   const abort = new AbortController();
+  const last = new AbortController();
   const running = Promise.all(lanes.map((lane) => lane.run(abort.signal)));
-  const burying = deadLetters.run(abort.signal);
+  const burying = deadLetters.run(last.signal);
   const reading = new Reading();
   const whenStopped = new Promise<void>((resolve) => {
     const stopped = (): void => {
@@ -55,16 +56,21 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
     stop.addEventListener('abort', stopped, { once: true });
   });
   await within(readAll(options, reading, stop), whenStopped, grace_ms, clock);
+  reading.over = true;
   spool.end();
   // One grace period for all of it: whoever sent SIGTERM counts from then.
   const deadline = reading.deadline ?? clock.monotonic() + grace_ms;
   await within(running, Promise.resolve(), deadline - clock.monotonic(), clock);
-  // The others have appended their last dead letters by now; a file takes them in no time, or its disk is gone.
+  abort.abort();
+  await running;
+  // Only now have the others appended their last dead letters; a file takes them in no time, or its disk is gone.
   spool.close();
   await within(burying, Promise.resolve(), Math.max(deadline - clock.monotonic(), BURYING_MS), clock);
-  abort.abort();
-  await Promise.all([running, burying]);
-  return { undelivered: undelivered([...lanes, deadLetters]), unaccepted: reading.waiting, failure: reading.failure };
+  last.abort();
+  await burying;
+  const { waiting, failure } = reading;
+  const undecoded = reading.undecoded();
+  return { undelivered: undelivered([...lanes, deadLetters]), unaccepted: waiting, undecoded, failure };
 }
 
 /** What the last dead letters get when the grace period is over. */
@@ -89,6 +95,10 @@ async function within(work: Promise<unknown>, start: Promise<void>, ms: number, 
 class Reading {
   /** Rows of batches that the spool has no room for. */
   waiting = 0;
+  /** Bytes that came out of a source and were not decoded yet. */
+  undecoded = (): number => 0;
+  /** True when nothing is appended any more. */
+  over = false;
   failure: Error | undefined;
   /** When the grace period is over; undefined while nobody has asked to stop. */
   deadline: number | undefined;
@@ -97,7 +107,12 @@ class Reading {
 async function readAll(options: PipelineOptions, reading: Reading, stop: AbortSignal): Promise<void> {
   for (const source of options.sources) {
     if (stop.aborted || reading.failure !== undefined) return;
-    await pump(source, options, reading, stop);
+    try {
+      await pump(source, options, reading, stop);
+    } catch (error) {
+      // A bug: what was accepted is delivered all the same.
+      reading.failure = error as Error;
+    }
   }
 }
 
@@ -106,15 +121,20 @@ const LOOK_MS = 500;
 
 /** Reads one source into the spool. */
 async function pump(source: Source, options: PipelineOptions, reading: Reading, stop: AbortSignal): Promise<void> {
-  const { clock, spool, counters, committed } = options;
+  const { clock, spool, counters } = options;
   const decoder = new Decoder(source, options.decode, clock, options.slabs);
   const bytes = source.open();
-  const lines = wholeLines(options.decode.max_line_bytes);
+  const lines = wholeLines(options.decode.max_line_bytes, stop);
   const halt = (): void => stopReading(bytes, lines);
   bytes.once('error', (error) => {
-    reading.failure = error;
+    reading.failure = new Error(`${source.name}: ${error.message}`, { cause: error });
     halt();
   });
+  let read = 0;
+  bytes.on('data', (piece: Buffer) => {
+    read += piece.length;
+  });
+  reading.undecoded = () => read - decoder.offset;
   bytes.pipe(lines);
   if (stop.aborted) halt();
   else stop.addEventListener('abort', halt, { once: true });
@@ -128,14 +148,13 @@ async function pump(source: Source, options: PipelineOptions, reading: Reading, 
     reading.waiting += rows;
     const now = spool.append(batch).then(() => {
       reading.waiting -= rows;
-      committed?.(batch);
     });
     await before;
     before = now;
   };
   const chunks: AsyncIterator<Chunk> = lines[Symbol.asyncIterator]();
   let next = chunks.next();
-  for (;;) {
+  while (!reading.over) {
     if (decoder.open && (await quiet(next, clock))) {
       await append(decoder.flush(false));
       continue;

@@ -3,6 +3,7 @@ import type { Batch } from './batch.ts';
 /** Buckets of a sketch are 2 % wide: so exact are its quantiles. From a microsecond to some years. */
 const WIDTH = Math.log(1.02);
 const LEAST = 1e-6;
+const MOST_STEPS = 10_000;
 
 interface StepStats {
   count: number;
@@ -59,10 +60,11 @@ export class Summary {
   }
 
   #observe(step: string, status: string, seconds: number): void {
-    let stats = this.#steps.get(step);
+    const name = this.#steps.has(step) || this.#steps.size < MOST_STEPS ? step : '(other)';
+    let stats = this.#steps.get(name);
     if (stats === undefined) {
       stats = { count: 0, errors: 0, total: 0, sketch: new Map() };
-      this.#steps.set(this.#steps.size < 10_000 ? step : '(other)', stats);
+      this.#steps.set(name, stats);
     }
     stats.count += 1;
     if (status === 'error') stats.errors += 1;

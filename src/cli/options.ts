@@ -63,9 +63,7 @@ export function resolveEnvironment(option: string, text: string): string {
   return text.replace(VARIABLE, (_match, name: string, fallback: string | undefined) => {
     const value = process.env[name] ?? fallback;
     if (value === undefined)
-      throw new UsageError(
-        `${option} ${text}: the environment has no ${name}; set it, or write \${env:${name}:-default}`,
-      );
+      throw new UsageError(`${option}: the environment has no ${name}; set it, or write \${env:${name}:-default}`);
     return value;
   });
 }

@@ -1,3 +1,6 @@
+import type { Readable } from 'node:stream';
+import { join } from 'node:path';
+import { isatty } from 'node:tty';
 import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { Counters } from '../counters.ts';
@@ -13,6 +16,7 @@ import { createPrometheusSink, StepRegistry } from '../sinks/prometheus/index.ts
 import type { Sink } from '../sinks/sink.ts';
 import { fileSource } from '../sources/file/index.ts';
 import type { Source } from '../sources/source.ts';
+import { detachStdin } from '../sources/stdin/detach.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
 import { Slabs } from '../slabs.ts';
 import { MemorySpool } from '../spool/memory.ts';
@@ -38,6 +42,7 @@ interface RunFlags {
   create: 'auto' | 'never';
   metricSteps: string;
   metricWorkflow: boolean;
+  store: boolean;
   maxLineBytes: string;
   spoolBytes: string;
   grace: string;
@@ -74,6 +79,7 @@ export function runCommand(log: Log): Command {
       new Option('--metrics <host:port>', `serve /metrics, /healthz and /readyz here, or none (default: ${METRICS})`),
     )
     .addOption(stateOption())
+    .addOption(new Option('--no-store', 'with no server named, keep no rows: only metrics and dead letters'))
     .addOption(
       new Option('--logs <which>', 'store ordinary log lines too, or only steps and errors')
         .choices(['all', 'none'])
@@ -147,21 +153,29 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
   };
   const grace_ms = seconds('--grace', flags.grace);
   const max_bytes = bytes('--spool-bytes', flags.spoolBytes, 1 << 20);
-  const sources = inputs(flags.input);
+  let detached: Readable | undefined;
+  const sources = inputs(flags.input, () => detached ?? process.stdin);
 
   const registry = new StepRegistry();
   const ledger = new Ledger(registry);
+  const summary = new Summary();
+  const wanted = flags.summary === 'always' || (flags.summary === 'auto' && process.stderr.isTTY);
   const slabs = new Slabs();
   const spool = new MemorySpool({
     clock,
     max_bytes,
-    appended: (record) => ledger.accept(record),
+    appended: (record) => {
+      ledger.accept(record);
+      if (wanted) summary.add(record.batch);
+    },
     settled: ({ batch }) => {
       for (const { bytes: rows } of batch.rows) slabs.give(rows.buffer as ArrayBuffer);
     },
   });
   const counters = new Counters(registry, () => spool.usage());
-  const { sinks: stored, embedded } = await stores({ ...flags, metricsNamed: namesMetrics(flags) }, clock, log);
+  const { sinks: stored, embedded } = await stores(flags, clock, log, () => {
+    detached = detachStdin(sources.some(({ name }) => name === 'stdin'));
+  });
   const metrics = { registry, workflow_label: flags.metricWorkflow, steps: list(flags.metricSteps) };
   const prometheus = flags.metrics === 'none' ? [] : [createPrometheusSink(metrics)];
   const lock = lockState(flags.state);
@@ -202,9 +216,7 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
         state: flags.state,
       },
     );
-    const summary = new Summary();
-    const wanted = flags.summary === 'always' || (flags.summary === 'auto' && process.stderr.isTTY);
-    const stop = onSignals(log, () => lost(undelivered(all), 0, log));
+    const stop = onSignals(log, () => lost(undelivered(all), { unaccepted: 0, undecoded: 0 }, log));
     const result = await runPipeline(
       {
         sources,
@@ -216,31 +228,25 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
         counters,
         clock,
         grace_ms,
-        ...(wanted ? { committed: (batch) => summary.add(batch) } : {}),
       },
       stop,
     );
     if (wanted) process.stderr.write(`\n${summary.render(process.stderr.columns ?? 80)}\n`);
-    return finish(result, flags, log);
+    return finish(result, ledger.totals(deadLetters.sink.name).accepted, flags, log);
   } finally {
     await Promise.allSettled([queries?.close(), http?.close(), ...all.map(({ sink }) => sink.close())]);
     lock.release();
   }
 }
 
-/** Metrics alone, asked for by name, are a sink of their own: then nothing has to be stored. */
-function namesMetrics(flags: RunFlags): boolean {
-  return flags.metrics !== undefined && flags.metrics !== 'none';
-}
-
-function inputs(files: readonly string[]): Source[] {
-  if (files.length > 0) return files.map((file) => (file === '-' ? stdinSource() : fileSource(file)));
-  if (process.stdin.isTTY) {
+function inputs(files: readonly string[], stdin: () => Readable): Source[] {
+  if (files.length > 0) return files.map((file) => (file === '-' ? stdinSource(stdin) : fileSource(file)));
+  if (isatty(0)) {
     throw new UsageError(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
     );
   }
-  return [stdinSource()];
+  return [stdinSource(stdin)];
 }
 
 /** The default address may be taken by another steptap: that is worth a warning, not a failure. */
@@ -280,7 +286,7 @@ function teller(log: Log, stores: readonly Sink[]): (state: LaneState, sink: Sin
 }
 
 /** The first SIGTERM or SIGINT ends the reading, a second one the process. */
-function onSignals(log: Log, leave: () => void): AbortSignal {
+function onSignals(log: Log, leave: () => unknown): AbortSignal {
   const stop = new AbortController();
   const handle = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) {
@@ -292,19 +298,37 @@ function onSignals(log: Log, leave: () => void): AbortSignal {
   };
   process.on('SIGTERM', handle);
   process.on('SIGINT', handle);
+  // The terminal was closed.
+  process.on('SIGHUP', handle);
   return stop.signal;
 }
 
-function lost(rows: ReadonlyMap<string, number>, unaccepted: number, log: Log): number {
+/** Says what was read and is in no store; gives the exit code. The spool is in memory, so it is gone with the process. */
+function lost(rows: ReadonlyMap<string, number>, behind: { unaccepted: number; undecoded: number }, log: Log): number {
+  const { unaccepted, undecoded } = behind;
   for (const [sink, count] of rows) log('error', `${count} rows were not delivered to ${sink}`, { sink, rows: count });
-  if (unaccepted > 0)
-    log('error', `${unaccepted} rows were read and not accepted: the spool was full`, { rows: unaccepted });
-  return rows.size > 0 || unaccepted > 0 ? 1 : 0;
+  if (unaccepted > 0 || undecoded > 0) {
+    const message = `${unaccepted} rows and the ${undecoded} bytes behind them were read and not accepted: the spool was full`;
+    log('error', message, { rows: unaccepted, bytes: undecoded });
+  }
+  if (rows.size === 0 && unaccepted === 0 && undecoded === 0) return 0;
+  log(
+    'error',
+    'what was not delivered is lost with this process; reading the same input again stores what was delivered a second time',
+  );
+  return 1;
 }
 
-function finish(result: PipelineResult, flags: RunFlags, log: Log): number {
-  const code = lost(result.undelivered, result.unaccepted, log);
-  if (result.failure !== undefined) log('error', `reading ended early: ${result.failure.message}`);
+function finish(result: PipelineResult, deadLetters: number, flags: RunFlags, log: Log): number {
+  const code = lost(result.undelivered, result, log);
+  if (result.failure !== undefined) {
+    const rest = flags.input.length > 1 ? '; inputs after it were not read' : '';
+    log('error', `reading ended early: ${result.failure.message}${rest}`);
+  }
+  if (deadLetters > 0) {
+    const them = deadLetters === 1 ? '1 dead letter is' : `${deadLetters} dead letters are`;
+    log('warning', `${them} in ${join(flags.state, 'dead-letters')}, with the reason`, { dead_letters: deadLetters });
+  }
   log('info', 'stopped', { state: flags.state });
   return result.failure === undefined ? code : 1;
 }

@@ -23,8 +23,8 @@ export interface StoreOptions {
   readonly elasticsearchPrefix: string;
   readonly create: 'auto' | 'never';
   readonly state: string;
-  /** True when the metrics were asked for by name: then no store has to be found for the rows. */
-  readonly metricsNamed: boolean;
+  /** False: with none named, rows are not kept at all, and steps only become metrics. */
+  readonly store: boolean;
 }
 
 export interface Stores {
@@ -33,8 +33,11 @@ export interface Stores {
   readonly embedded: string | undefined;
 }
 
-/** The sinks that keep rows: those named, else the one that flytekit's environment names, else the embedded store, else files. */
-export async function stores(options: StoreOptions, clock: Clock, log: Log): Promise<Stores> {
+/**
+ * The sinks that keep rows: those named, with flytekit's environment as the default for ClickHouse; without any, the embedded store, or files where that is
+ * not installed. `embedding` is called before the engine is loaded.
+ */
+export async function stores(options: StoreOptions, clock: Clock, log: Log, embedding: () => void): Promise<Stores> {
   const context = { clock, log };
   const sinks: Sink[] = [];
   const clickhouse = clickhouseOptions(options);
@@ -58,8 +61,9 @@ export async function stores(options: StoreOptions, clock: Clock, log: Log): Pro
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
   }
-  if (sinks.length > 0 || options.metricsNamed) return { sinks, embedded: undefined };
+  if (sinks.length > 0 || !options.store) return { sinks, embedded: undefined };
   const path = embeddedPath(options.state);
+  embedding();
   if (await embeddedInstalled()) {
     return { sinks: [createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, path }, context)], embedded: path };
   }

@@ -102,6 +102,10 @@ export class Ledger {
     };
   }
 
+  totals(sink: string): Readonly<LaneTotals> {
+    return this.#lanes.get(sink)?.totals ?? { accepted: 0, stored: 0, dead_lettered: 0 };
+  }
+
   /** What a lane says of itself is asked when somebody looks. */
   watch(sink: string, lane: Watched): void {
     this.#watched.set(sink, lane);

@@ -9,6 +9,9 @@ export interface When {
   from: 'line' | 'runtime' | 'arrival';
 }
 
+/** Unfinished events are looked at every half second while nothing comes. */
+const LONGEST_PAUSE_MS = 600;
+
 /**
  * Settles the time of events. A time without a zone is read in the zone the user named, unless a runtime timestamp stands beside it: that one
  * tells the zone. What cannot be stored (before 1970, after 2262) or read gives way to the runtime's timestamp, then to the arrival.
@@ -18,21 +21,31 @@ export class Times {
   readonly #clock: Clock;
   /** Microseconds: when the batch in hand was read. */
   arrival_us = 0;
+  #arrived_ms: number;
+  #read_ms = 0;
   #runtime = '';
   #runtime_us = Number.NaN;
 
   constructor(zone: Zone, clock: Clock) {
     this.#zone = zone;
     this.#clock = clock;
+    this.#arrived_ms = clock.monotonic();
   }
 
   /** A batch begins: what has no time of its own has come now. */
   arrive(): void {
     this.arrival_us = this.#clock.wall() * 1000;
+    const now = this.#clock.monotonic();
+    this.#read_ms += Math.min(now - this.#arrived_ms, LONGEST_PAUSE_MS);
+    this.#arrived_ms = now;
   }
 
+  /**
+   * Milliseconds that reading has taken, for how long a stream has been quiet. While a full spool holds the reading back nothing can come, and that is no
+   * silence: of a long pause only the beginning counts.
+   */
   monotonic(): number {
-    return this.#clock.monotonic();
+    return this.#read_ms;
   }
 
   /**

@@ -11,7 +11,7 @@ export interface Lines {
   readonly offset: number;
 }
 
-/** A line over the limit: only its beginning is kept. */
+/** A line that is not whole: over the limit, only its beginning is kept; or reading was stopped in the middle of it. */
 export interface LongLine {
   readonly head: Buffer;
   readonly offset: number;
@@ -19,6 +19,8 @@ export interface LongLine {
   readonly length: number;
   /** False at the end of the input, where no newline follows. */
   readonly ended: boolean;
+  /** True for a line that is not too long: reading was stopped in the middle of it. */
+  readonly cut_short?: boolean;
 }
 
 /** What is kept of a line over the limit. */
@@ -31,9 +33,9 @@ const BLANK = 32;
 
 /**
  * Cuts a byte stream at its last newline: bytes in, Chunks out. Memory is bounded by `max_line_bytes`, whatever comes in.
- * Between batches nothing is cut or copied except a line that two reads share.
+ * Between batches nothing is cut or copied except a line that two reads share. When `stop` has aborted, the last line is not taken for a whole one.
  */
-export function wholeLines(max_line_bytes: number): Transform {
+export function wholeLines(max_line_bytes: number, stop?: AbortSignal): Transform {
   const cutter = new LineCutter(max_line_bytes);
   return through2(
     { objectMode: true, writableObjectMode: false, readableHighWaterMark: 2 },
@@ -42,7 +44,7 @@ export function wholeLines(max_line_bytes: number): Transform {
       done();
     },
     function (this: Transform, done) {
-      for (const chunk of cutter.end()) this.push(chunk);
+      for (const chunk of cutter.end(stop?.aborted)) this.push(chunk);
       done();
     },
   );
@@ -87,8 +89,13 @@ export class LineCutter {
     return chunks;
   }
 
-  end(): Chunk[] {
-    return this.#held > 0 || this.#skipped !== undefined ? [this.#finish(false)] : [];
+  /** The last line, which no newline ended. With `stopped` it was not read to its end. */
+  end(stopped = false): Chunk[] {
+    if (this.#held === 0 && this.#skipped === undefined) return [];
+    const offset = this.#offset;
+    const chunk = this.#finish(false);
+    if (!stopped || 'head' in chunk) return [chunk];
+    return [{ head: chunk.bytes, offset, length: chunk.bytes.length, ended: false, cut_short: true }];
   }
 
   /** Lines within one read are over the limit only if the read is larger than it. */

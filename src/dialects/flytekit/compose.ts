@@ -52,6 +52,8 @@ export const KIND = ',"dialect":"flytekit","event":"flytekit_step","kind":"step"
 const MOST = 4_096;
 /** Nodes and attempts of one execution. */
 const MOST_MINED = 64;
+/** What is longer, in characters, is no name: it is made anew each time, or a few thousand lines of a megabyte would fill the memory. */
+export const LONGEST_KEPT = 2_048;
 
 /** Makes the row of a step, with what depends on few values made once: the name's columns, the identity's, the label tuple. */
 export class StepComposer {
@@ -101,7 +103,7 @@ export class StepComposer {
     fragment = flat(`${fragment},"status":`);
     const attribute = step === ARTEFACT_STEP ? '"steptap.artefact":"coroutine"' : '';
     const name: Named = { step, target, fragment, id: this.#id(step), attribute };
-    if (target === '') {
+    if (target === '' && raw.length <= LONGEST_KEPT) {
       if (this.#names.size >= MOST) this.#names = new Map();
       this.#names.set(raw, name);
     }
@@ -117,8 +119,9 @@ export class StepComposer {
     }
     let settled = known.get(line);
     if (settled === undefined) {
-      if (known.size >= MOST) known.clear();
       settled = { identity: settle(line, origin), tuples: [], mined: undefined };
+      if (settled.identity.fragment.length > LONGEST_KEPT) return settled;
+      if (known.size >= MOST) known.clear();
       known.set(line, settled);
     }
     return settled;
@@ -151,7 +154,7 @@ export class StepComposer {
       // Where it says nothing new of project and domain, the label tuples are the same.
       const tuples = identity.project === project && identity.domain === domain ? plain.tuples : [];
       settled = { identity, tuples, mined: undefined };
-      plain.mined.set(key, settled);
+      if (key.length <= LONGEST_KEPT) plain.mined.set(key, settled);
     }
     return settled;
   }

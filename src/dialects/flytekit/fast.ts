@@ -3,7 +3,7 @@ import type { Privacy } from '../../privacy.ts';
 import type { RowsBuilder } from '../../rows.ts';
 import { storable } from '../../time.ts';
 import type { Times } from '../when.ts';
-import type { Settled, StepComposer } from './compose.ts';
+import { LONGEST_KEPT, type Settled, type StepComposer } from './compose.ts';
 import type { Identities } from './identities.ts';
 import type { LineIdentity } from './identity.ts';
 import { ending, KnownIdentities, type KnownIdentity } from './known-identities.ts';
@@ -60,7 +60,7 @@ export class FastSteps {
     to: RowsBuilder,
   ): boolean {
     const scan = this.#scan;
-    if (!scan.scan(bytes, start, end)) return false;
+    if (!scan.scan(bytes, start, end) || scan.identityEnd - scan.identityStart > LONGEST_KEPT) return false;
     const plain = scan.tail === end - 1;
     const tail = plain ? undefined : readTail(bytes.latin1Slice(scan.tail, end), this.#privacy);
     if (!plain && tail === undefined) return false;

@@ -1,3 +1,4 @@
+import { LONGEST_KEPT } from './compose.ts';
 import { executionName, notOutside, type LineIdentity } from './identity.ts';
 
 /** Executions come and go: past this many the table is emptied. */
@@ -18,6 +19,7 @@ export class Identities {
         task_project: notOutside(project),
         task_domain: notOutside(domain),
       };
+      if (key.length > LONGEST_KEPT) return identity;
       if (this.#known.size >= MOST) this.#known = new Map();
       this.#known.set(key, identity);
     }

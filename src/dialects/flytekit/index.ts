@@ -5,7 +5,7 @@ import type { Emit, Line } from '../dialect.ts';
 import { errorRow } from '../log/compose.ts';
 import type { Times } from '../when.ts';
 import { capturedType, type Captured } from './capture.ts';
-import { StepComposer, type StepFields } from './compose.ts';
+import { LONGEST_KEPT, StepComposer, type StepFields } from './compose.ts';
 import { FastSteps, type Failed } from './fast.ts';
 import { Identities } from './identities.ts';
 import { settle, UNKNOWN_LINE, type Identity } from './identity.ts';
@@ -118,6 +118,8 @@ export class Flytekit {
   }
 
   #remember(origin: Origin, failed: Failed): void {
+    const { execution_id, task, task_project, task_domain } = failed.identity;
+    if (execution_id.length + task.length + task_project.length + task_domain.length > LONGEST_KEPT) return;
     const earlier = this.#failed.get(origin) ?? [];
     this.#failed.set(origin, [failed, ...earlier.slice(0, REMEMBERED - 1)]);
   }

@@ -1,4 +1,4 @@
-import { KIND, type Named, type StepComposer } from './compose.ts';
+import { KIND, LONGEST_KEPT, type Named, type StepComposer } from './compose.ts';
 import { Literal } from './literal.ts';
 import type { StepScan } from './scan.ts';
 import { WITH_TARGET } from './steps.ts';
@@ -56,6 +56,7 @@ export class KnownNames {
     for (const prefixed of this.#prefixed) {
       if (raw.startsWith(prefixed.prefix!.text)) return this.#composer.private(raw) ? undefined : whole(raw, prefixed);
     }
+    if (raw.length > LONGEST_KEPT) return undefined;
     const name = this.#composer.name(raw);
     if (name.target !== '') return undefined;
     const learnt: KnownName = {

@@ -1,9 +1,11 @@
+import { decodeUtf8 } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy.ts';
 import type { Emit, Line } from '../dialect.ts';
 import { capture, captureText, newCapture, startsCapture, type Captured } from '../flytekit/capture.ts';
 import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
 import type { Flytekit } from '../flytekit/index.ts';
+import { paramsObject } from '../flytekit/params.ts';
 import type { Times, When } from '../when.ts';
 import { logRow, type LogFields } from './compose.ts';
 import { rootErrorType } from './error-type.ts';
@@ -17,6 +19,8 @@ import { TRANSPORT_KEYS } from '../flytekit/tail.ts';
 const NO_KEYS: ReadonlySet<string> = new Set();
 /** The logger on which flytekit prints the errors it captured. */
 const FRAMEWORK = 'flytekit';
+/** That of its steps. */
+const TELEMETRY = 'flytekit.telemetry';
 /** A stack is kept up to here; further lines of it are counted and let go. */
 const LONGEST_STACK = 1 << 18;
 
@@ -53,6 +57,11 @@ export class LogDialect {
   json(value: Record<string, unknown>, text: string, line: Line, merged: boolean): void {
     this.interrupt(line.origin);
     const log = readJsonLog(value, text, line.time, this.#times, merged ? TRANSPORT_KEYS : NO_KEYS, this.#privacy);
+    const params = log.attributes.get('params');
+    // A step whose event an extra has overwritten is a log of its own kind; its params are params all the same.
+    if (log.logger === TELEMETRY && params !== undefined) {
+      log.attributes.set('params', decodeUtf8(paramsObject(params, this.#privacy)));
+    }
     if (log.logger === FRAMEWORK && this.#captures(log.message, log.when, line)) return;
     this.#log({ ...log, lines: line.lines }, line.origin);
   }

@@ -1,8 +1,9 @@
+import type { Readable } from 'node:stream';
 import type { Source } from '../source.ts';
 
 /**
  * Standard input. A pipe cannot be read again: its position is for dead letters only, and a SIGKILL loses what was read and not yet committed.
  */
-export function stdinSource(): Source {
-  return { name: 'stdin', open: () => process.stdin, position: (offset) => ({ offset }) };
+export function stdinSource(open: () => Readable = () => process.stdin): Source {
+  return { name: 'stdin', open, position: (offset) => ({ offset }) };
 }
