@@ -12,7 +12,7 @@ import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
 import { unwrap } from './framing/record.ts';
 import { objectEnd, parseObject } from './json.ts';
-import { NOWHERE, Origins, type Constants } from './origin.ts';
+import { NOWHERE, Origins, type Constants, type Origin } from './origin.ts';
 import { Privacy, type PrivacyOptions } from './privacy.ts';
 import { RowsBuilder } from './rows.ts';
 import { Slabs } from './slabs.ts';
@@ -138,7 +138,7 @@ export class Decoder implements Emit {
       const stop = end > start && bytes[end - 1] === 13 ? end - 1 : end;
       read++;
       const partial = prefixes.strip(bytes, start, stop);
-      if (partial || !fast || this.#log.open || this.#partials.has(prefixes.origin) || !this.#fast(bytes, stop)) {
+      if (partial || !fast || this.#unfinished(prefixes.origin) || !this.#fast(bytes, stop)) {
         this.#slow(bytes, start, stop, offset, partial);
       }
       start = end + 1;
@@ -146,6 +146,11 @@ export class Decoder implements Emit {
     this.#counts.lines += read;
     this.#counts.bytes += bytes.length;
     this.offset = offset + bytes.length;
+  }
+
+  /** True while something of this stream waits for its next line. */
+  #unfinished(origin: Origin): boolean {
+    return this.#log.openAt(origin) || this.#partials.has(origin);
   }
 
   #fast(bytes: Buffer, stop: number): boolean {

@@ -132,7 +132,7 @@ async function now({ result }: Run): Promise<PipelineResult | 'goes on'> {
   return Promise.race([result, Promise.resolve('goes on' as const)]);
 }
 
-const GOOD: PipelineResult = { undelivered: new Map(), unaccepted: 0, failure: undefined };
+const GOOD: PipelineResult = { undelivered: new Map(), unaccepted: 0, undecoded: 0, failure: undefined };
 
 test('every line of every source, one after the other, is delivered to every sink', async () => {
   const [one, two] = [new Kept('one'), new Kept('two')];
@@ -148,7 +148,7 @@ test('every line of every source, one after the other, is delivered to every sin
   expect(run.spool.usage().bytes).toBe(0);
 });
 
-test('what is asked to stop delivers what it has read, and opens no other source', async () => {
+test('what is asked to stop delivers what it has read but not half a line, and opens no other source', async () => {
   const bytes = new PassThrough();
   const sink = new Kept('sink');
   const second = sourceOf('second', new PassThrough());
@@ -162,7 +162,18 @@ test('what is asked to stop delivers what it has read, and opens no other source
   bytes.write(step('read too').slice(40) + step('last').trimEnd());
   run.stop.abort();
   expect(await run.result).toEqual(GOOD);
-  expect(sink.steps).toEqual(['read', 'read too', 'last']);
+  expect(sink.steps).toEqual(['read', 'read too']);
+  expect(run.letters.rows).toHaveLength(1);
+  expect(run.letters.rows[0]).toMatchObject({
+    reason: 'cut_short',
+    detail: 'reading was stopped in the middle of the line',
+    source: 'first',
+    offset: step('read').length + step('read too').length,
+    lines: 1,
+    raw: step('last').trimEnd(),
+    cut: true,
+  });
+  expect(run.ledgers.get('dead-letters')!.totals()).toEqual({ accepted: 1, stored: 1, dead_lettered: 0 });
 });
 
 test('a source that breaks off ends the run, with everything before it delivered', async () => {
@@ -173,7 +184,7 @@ test('a source that breaks off ends the run, with everything before it delivered
   await settled();
   bytes.destroy(new Error('EIO: i/o error'));
   const { failure, undelivered } = await run.result;
-  expect(failure?.message).toBe('EIO: i/o error');
+  expect(failure?.message).toBe('file: EIO: i/o error');
   expect(undelivered.size).toBe(0);
   expect(sink.steps).toEqual(['before']);
 });
@@ -224,6 +235,8 @@ test('with a dead sink and a full spool, a stop still ends within one grace peri
   expect(result).not.toBe('goes on');
   expect(result.undelivered).toEqual(new Map([['down', 1]]));
   expect(result.unaccepted).toBeGreaterThan(0);
+  // Every line that was read is one of the three: every step here is as long as the others.
+  expect(result.undecoded).toBe((6 - 1 - result.unaccepted) * step('0').length);
 });
 
 test('a slow sink holds the source back: no more is read than the spool and a few reads hold', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decode, stepLine, type Fields, type How, type Outcome } from './support/decode.ts';
+import { decode, stepLine, type How, type Outcome } from './support/decode.ts';
 
 /** Never to be seen in any row. In two words, so that half of it shows too. */
 const SECRET = 'canary-71f3';
@@ -53,6 +53,13 @@ describe('Inputs of a task', () => {
       expect(hidden(stepLine({ params: written })).steps[0]?.['params']).toEqual({ _unparsed: '[redacted]' });
     },
   );
+
+  test('of a step whose event is the name of an extra are redacted too', () => {
+    const line = stepLine({ event: '"mine"', params: params({ user: SECRETS, epochs: '3' }) });
+    expect(hidden(line, { privacy: { params: ['epochs'], mask: [] } }).logs).toMatchObject([
+      { attributes: { params: '{"user":"[redacted]","epochs":3}' } },
+    ]);
+  });
 
   test('that are allowed by name are decoded twice, with numbers exact', () => {
     const how: How = { privacy: { params: ['lr', 'n', 'ds', 'shape', 'cut', 'nan', 'none', 'big'], mask: [] } };
@@ -132,24 +139,24 @@ describe('A marked key', () => {
     });
   });
 
-  test('before an object or an array in nested JSON hides the rest', () => {
-    hidden(stepLine({ cfg: `{"a": 1, "token": {"x": "${SECRETS}"}, "b": 2}` }));
-    hidden(stepLine({ cfg: `{"a": 1, "token": ["y", "${SECRETS}"], "b": 2}` }));
+  test.each([`{"x": "${SECRETS}"}`, `["y", "${SECRETS}"]`])('before %s in nested JSON hides the rest', (value) => {
+    expect(hidden(stepLine({ cfg: `{"a": 1, "token": ${value}, "b": 2}` })).steps).toHaveLength(1);
   });
 
   test('with letters that are not ASCII, however JSON or the line spells them', () => {
-    hidden(stepLine({ prénom: `"${SECRETS}"` }));
-    hidden(stepLine({ cfg: `{"prénom": "${SECRETS}"}` }));
-    hidden(stepLine({ cfg: `{"pr\\u00e9nom": "${SECRETS}", "PR\\u00C9NOM": "${SECRETS}"}` }));
-    hidden(`prénom: ${SECRET} ok`);
-    hidden(stepLine({ prénom: `"${SECRETS}"` }).slice(0, -1));
-    hidden(stepLine({ 'pr\\u00e9nom': `"${SECRETS}"` }).slice(0, -1));
+    expect(hidden(stepLine({ prénom: `"${SECRETS}"` })).rows).not.toEqual([]);
+    expect(hidden(stepLine({ cfg: `{"prénom": "${SECRETS}"}` })).rows).not.toEqual([]);
+    expect(hidden(stepLine({ cfg: `{"pr\\u00e9nom": "${SECRETS}", "PR\\u00C9NOM": "${SECRETS}"}` })).rows).not.toEqual(
+      [],
+    );
+    expect(hidden(`prénom: ${SECRET} ok`).rows).not.toEqual([]);
+    expect(hidden(stepLine({ prénom: `"${SECRETS}"` }).slice(0, -1)).rows).not.toEqual([]);
+    expect(hidden(stepLine({ 'pr\\u00e9nom': `"${SECRETS}"` }).slice(0, -1)).rows).not.toEqual([]);
   });
 
   test.each([
     [`login token=${SECRET} ok`, 'login token=*** ok'],
     [`login token = ${SECRET} ok`, 'login token = *** ok'],
-    [`login Token: ${SECRET} ok`, 'login Token: *** ok'],
     [`login token="${SECRETS}" ok`, 'login token="***" ok'],
     [`login token: '${SECRETS}' ok`, "login token: '***' ok"],
     [`{'token': '${SECRETS}', 'user': 'me'}`, "{'token': '***', 'user': 'me'}"],
@@ -158,7 +165,6 @@ describe('A marked key', () => {
     [`User(token='${SECRETS}', name='me')`, "User(token='***', name='me')"],
     [`GET /x?token=${SECRET} 200`, 'GET /x?token=*** 200'],
     [`Authorization: Bearer ${SECRET} next`, 'Authorization: *** next'],
-    [`Authorization: Basic ${SECRET} next`, 'Authorization: *** next'],
     [`authorization: ApiKey ${SECRET} next`, 'authorization: *** next'],
     [`{"Authorization": "Bearer ${SECRETS}", "x": 1}`.slice(1), '"Authorization": "***", "x": 1}'],
     [`sent {"token": "a\\"${SECRETS}", "b": 2}`, 'sent {"token": "***", "b": 2}'],
@@ -176,7 +182,7 @@ describe('A marked key', () => {
     `token: "${SECRETS}`,
     `token: ["${SECRETS}"`,
   ])('whose value does not end before the line does hides the line: %s', (written) => {
-    hidden(written);
+    expect(hidden(written).rows).not.toEqual([]);
   });
 
   test('that is only a part of another word marks nothing', () => {
@@ -185,11 +191,13 @@ describe('A marked key', () => {
     }
   });
 
-  test('where a layout takes line and logger apart', () => {
-    hidden(`2026-02-19 10:30:44,189 INFO password: ${SECRET}`);
-    hidden(`INFO:password:${SECRET}`);
-    hidden(`ERROR password: ${SECRET}`);
-    hidden(`level=info msg="x" token="${SECRETS}" a=1`);
+  test.each([
+    '2026-02-19 10:30:44,189 INFO password: ',
+    'INFO:password:',
+    'ERROR password: ',
+    'level=info msg=x token=',
+  ])('where a layout takes line and logger apart: %s', (before) => {
+    expect(hidden(before + SECRET).logs).toHaveLength(1);
   });
 
   test('that is one of the names of a log field', () => {
@@ -197,14 +205,16 @@ describe('A marked key', () => {
     const { logs } = hidden(`{"levelname": "INFO", "message": "signup", "name": "${SECRETS}"}`, how);
     expect(logs).toMatchObject([{ message: 'signup', level: 'INFO' }]);
     expect(decode('{"message": "x", "date": "1971-03-07 00:00:00"}', how).logs[0]?.['ts']).not.toMatch(/^1971/);
-    hidden(`{"level": "info", "text": "${SECRETS}"}`, how);
+    expect(hidden(`{"level": "info", "text": "${SECRETS}"}`, how).rows).not.toEqual([]);
   });
 
   test('in the name of a step, in its URI, and in a time that is none', () => {
-    hidden(stepLine({ step: `"login token=${SECRET} now"` }));
-    hidden(stepLine({ step: `"Download data to local from https://h/x?token=${SECRET}"` }));
-    hidden(stepLine({ step: `"read https://h/x?token=${SECRET}"` }));
-    hidden(stepLine({ asctime: `"token=${SECRET}"` }));
+    expect(hidden(stepLine({ step: `"login token=${SECRET} now"` })).rows).not.toEqual([]);
+    expect(hidden(stepLine({ step: `"Download data to local from https://h/x?token=${SECRET}"` })).rows).not.toEqual(
+      [],
+    );
+    expect(hidden(stepLine({ step: `"read https://h/x?token=${SECRET}"` })).rows).not.toEqual([]);
+    expect(hidden(stepLine({ asctime: `"token=${SECRET}"` })).rows).not.toEqual([]);
   });
 });
 
@@ -232,8 +242,8 @@ describe('What cannot be read is masked too', () => {
     ['in pieces of which one is missing', `${at} stderr P ${step.slice(0, 60)}\n${at} stderr F ${step.slice(90)}`],
     ['in a message', JSON.stringify({ message: `got ${step}`, levelname: 'INFO' })],
   ])('a step %s: params', (_, input) => {
-    hidden(input, { privacy: { params: [], mask: [] } });
-    hidden(`${input}\n${step}`);
+    expect(hidden(input, { privacy: { params: [], mask: [] } }).rows).not.toEqual([]);
+    expect(hidden(`${input}\n${step}`).rows).not.toEqual([]);
   });
 
   test.each(['\xff', 'é'])('a broken step that is not ASCII (%s): keys', (byte) => {
@@ -249,8 +259,7 @@ describe('What cannot be read is masked too', () => {
 
   test('the neighbours of what is masked stay readable', () => {
     const broken = stepLine({ token: `"${SECRETS}"`, user: '"me"' }).slice(0, -1);
-    const raw = String(hidden(broken).rejections[0]?.['raw']);
-    expect(raw).toBe(broken.replace(SECRETS, '***'));
+    expect(hidden(broken).rejections).toMatchObject([{ raw: broken.replace(SECRETS, '***') }]);
   });
 });
 
@@ -262,10 +271,13 @@ describe('Traces', () => {
     `ConnectionError: refused, token=${SECRET} host=h`,
   ];
 
-  test('a traceback is masked line by line, and its class stays', () => {
-    const [log] = hidden(`${trace.join('\n')}\n`).logs as [Fields];
-    expect(log).toMatchObject({ error_type: 'ConnectionError', lines: 4 });
-    expect(log['message']).toBe(trace.join('\n').replace(SECRETS, '***').replace(SECRET, '***'));
+  test('a traceback and exc_info are masked line by line, and their class stays', () => {
+    const message = trace.join('\n').replace(SECRETS, '***').replace(SECRET, '***');
+    expect(hidden(`${trace.join('\n')}\n`).logs).toEqual([
+      expect.objectContaining({ error_type: 'ConnectionError', lines: 4, message }),
+    ]);
+    const log = JSON.stringify({ message: 'failed', levelname: 'ERROR', exc_info: trace.join('\n') });
+    expect(hidden(log).logs).toMatchObject([{ error_type: 'ConnectionError', attributes: { exc_info: message } }]);
   });
 
   test('a captured error is masked in its reason and in its trace', () => {
@@ -283,10 +295,5 @@ describe('Traces', () => {
     ]);
     const text = `[flytekit] Trace:\n\n    ${trace.join('\n    ')}\n\nMessage:\n\n    ${trace.at(-1)!}\n`;
     expect(hidden(text).events).toMatchObject([{ root_error_type: 'ConnectionError' }]);
-  });
-
-  test('exc_info of a JSON log is masked', () => {
-    const { logs } = hidden(JSON.stringify({ message: 'failed', levelname: 'ERROR', exc_info: trace.join('\n') }));
-    expect(logs).toMatchObject([{ error_type: 'ConnectionError' }]);
   });
 });

@@ -44,9 +44,9 @@ describe('A zone by its name', () => {
         times.push([at, local]);
       }
       // A local hour that comes twice may be either.
-      for (const [at, local] of times) {
-        if (!twice.has(local)) expect(of(us(`${local.replace(' ', 'T')}Z`)), local).toBe(at * 1000);
-      }
+      const once = times.filter(([, local]) => !twice.has(local));
+      expect(once.length).toBeGreaterThan(35_000);
+      expect(once.filter(([at, local]) => of(us(`${local.replace(' ', 'T')}Z`)) !== at * 1000)).toEqual([]);
     },
   );
 

@@ -43,7 +43,7 @@ const refusals: readonly (readonly [string, readonly string[], string])[] = [
   [
     'a variable that is not set',
     ['--clickhouse', 'http://${env:STEPTAP_NO_SUCH}:8123'],
-    'steptap: --clickhouse http://${env:STEPTAP_NO_SUCH}:8123: the environment has no STEPTAP_NO_SUCH; set it, or write ${env:STEPTAP_NO_SUCH:-default}',
+    'steptap: --clickhouse: the environment has no STEPTAP_NO_SUCH; set it, or write ${env:STEPTAP_NO_SUCH:-default}',
   ],
   ['an option that is none', ['--colour', 'red'], `error: unknown option '--colour'\n${HINT}`],
   [

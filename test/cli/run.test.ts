@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startElasticsearchBench } from '../contract/elasticsearch-bench.ts';
@@ -23,6 +23,7 @@ test('what comes in through a pipe is stored, and the program ends with 0', asyn
     state: './steptap-data',
   });
   expect(log.at(-1)).toMatchObject({ level: 'info', message: 'stopped' });
+  expect(log.filter(({ message }) => message.includes('dead letter'))).toEqual([]);
   for (const entry of log) expect(entry).toMatchObject({ logger: 'steptap', time: expect.stringMatching(/Z$/) });
 });
 
@@ -75,8 +76,13 @@ test('--logs none keeps ordinary lines out, --set puts constants on every row, -
 
 test('a line that claims to be a step and is broken is in the dead letters, with the reason and its bytes', async () => {
   const broken = line('bad').replace('"wall_time_s": 1.5', '"wall_time_s": "long"');
-  const { code } = await home.start(NONE, { input: `${line('good')}${broken}${line('fine')}`, ...FILES }).ended;
+  const input = `${line('good')}${broken}${line('fine')}`;
+  const { code, log } = await home.start(NONE, { input, ...FILES }).ended;
   expect(code).toBe(0);
+  expect(log.slice(-2)).toMatchObject([
+    { level: 'warning', message: '1 dead letter is in steptap-data/dead-letters, with the reason', dead_letters: 1 },
+    { level: 'info', message: 'stopped' },
+  ]);
   const [letter, ...more] = await home.rows('steptap-data', 'dead-letters');
   expect(more).toEqual([]);
   expect(letter).toMatchObject({
@@ -95,12 +101,18 @@ test('a line that claims to be a step and is broken is in the dead letters, with
 test('a row that the store refuses is in the dead letters too, its neighbours are not, and the run is a success', async () => {
   const { server, backend } = await home.clickhouse();
   backend.poison = 'poison';
-  const input = lines(20) + line('poison') + lines(20);
-  const { code } = await home.start(['--clickhouse', server.url, ...NONE], { input }).ended;
+  const input = lines(20) + line('poison') + lines(20) + line('more poison');
+  const { code, log } = await home.start(['--clickhouse', server.url, ...NONE], { input }).ended;
   expect(code).toBe(0);
   expect(backend.rows).toHaveLength(40);
+  const refused = { reason: 'sink', sink: 'clickhouse', code: '27', table: 'steps' };
   expect(await home.rows('steptap-data', 'dead-letters')).toMatchObject([
-    { reason: 'sink', sink: 'clickhouse', code: '27', table: 'steps', row: expect.stringMatching(/-1-20$/) },
+    { ...refused, row: expect.stringMatching(/-1-20$/) },
+    { ...refused, row: expect.stringMatching(/-1-41$/) },
+  ]);
+  expect(log.slice(-2)).toMatchObject([
+    { level: 'warning', message: '2 dead letters are in steptap-data/dead-letters, with the reason', dead_letters: 2 },
+    { level: 'info', message: 'stopped' },
   ]);
 });
 
@@ -126,9 +138,29 @@ test('metrics and readiness are served while the run lasts', async () => {
   await expect(fetch(url)).rejects.toThrow('fetch failed');
 });
 
-test('metrics alone, asked for by name, need no store and keep nothing but dead letters', async () => {
-  const { code, log } = await home.start(['--metrics', '127.0.0.1:0'], { input: lines(3) }).ended;
+test('--metrics by name does not switch storage off', async () => {
+  const { code, log } = await home.start(['--metrics', '127.0.0.1:0'], { input: lines(3), ...FILES }).ended;
+  expect([code, log.find(({ message }) => message.startsWith('reading'))?.message]).toEqual([
+    0,
+    'reading stdin; storing in files',
+  ]);
+  expect(await home.rows('steptap-data', 'ndjson')).toHaveLength(3);
+});
+
+test('--no-store keeps no rows, only metrics and dead letters', async () => {
+  const broken = line('bad').replace('"wall_time_s": 1.5', '"wall_time_s": "long"');
+  const args = ['--no-store', '--metrics', '127.0.0.1:0'];
+  const { code, log } = await home.start(args, { input: lines(3) + broken }).ended;
   expect([code, log[0]?.message]).toEqual([0, 'reading stdin; storing in nothing']);
+  expect(await readdir(join(home.path, 'steptap-data'))).toEqual(['dead-letters']);
+  expect(await home.rows('steptap-data', 'dead-letters')).toMatchObject([{ reason: 'schema' }]);
+});
+
+test('--no-store leaves a server that is named alone', async () => {
+  const { server, backend } = await home.clickhouse();
+  const { code } = await home.start(['--no-store', '--clickhouse', server.url, ...NONE], { input: lines(3) }).ended;
+  expect(code).toBe(0);
+  expect(backend.rows).toHaveLength(3);
 });
 
 test('a summary is printed when it is asked for, and nothing else is then', async () => {

@@ -133,6 +133,46 @@ describe('A line over the limit is told of once, with its length and place, and 
   });
 });
 
+describe('A line in the middle of which reading was stopped is not taken for a whole one', () => {
+  const stopped = (reads: readonly Buffer[], max = 100): Chunk[] => {
+    const cutter = new LineCutter(max);
+    return [...reads.flatMap((read) => cutter.push(read)), ...cutter.end(true)];
+  };
+
+  test('It is told of with its bytes and place, in whatever pieces it came', () => {
+    const bytes = Buffer.from('one\ntwo, with more');
+    for (const at of [[], [2], [6], [3, 4, 5, 10]]) {
+      const last = stopped(pieces(bytes, at)).at(-1);
+      const head = Buffer.from('two, with more');
+      expect(last).toEqual({ head, offset: 4, length: 14, ended: false, cut_short: true });
+    }
+    expect(told(stopped([bytes]))).toEqual(['one', 14]);
+  });
+
+  test('A line that had ended is whole, one over the limit is too long, and nothing is nothing', () => {
+    expect(stopped([Buffer.from('one\n')])).toEqual([{ bytes: Buffer.from('one\n'), offset: 0 }]);
+    const long = stopped([Buffer.alloc(101, 'x')]);
+    expect(long).toEqual([{ head: Buffer.alloc(100, 'x'), offset: 0, length: 101, ended: false }]);
+    expect(stopped([])).toEqual([]);
+  });
+
+  test.each([true, false])('Through the stream: stopped is %j', async (stop) => {
+    const asked = new AbortController();
+    const stream = wholeLines(100, asked.signal);
+    const chunks: Chunk[] = [];
+    stream.on('data', (chunk: Chunk) => chunks.push(chunk));
+    stream.write(Buffer.from('one\ntwo'));
+    if (stop) asked.abort();
+    stream.end();
+    await once(stream, 'end');
+    const short = { head: Buffer.from('two'), offset: 4, length: 3, ended: false, cut_short: true };
+    expect(chunks).toEqual([
+      { bytes: Buffer.from('one\n'), offset: 0 },
+      stop ? short : { bytes: Buffer.from('two'), offset: 4 },
+    ]);
+  });
+});
+
 describe('Memory is bounded by the limit', () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Table, Tuple } from '../../src/batch.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Decoder, type DecodeOptions } from '../../src/decode.ts';
-import { LineCutter, type Chunk } from '../../src/framing/lines.ts';
+import { LineCutter } from '../../src/framing/lines.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { UTC } from '../../src/zone.ts';
 
@@ -152,14 +152,6 @@ export function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   const inside = cuts.filter((cut) => cut > 0 && cut < bytes.length).sort((a, b) => a - b);
   const ends = [...inside, bytes.length];
   return ends.map((end, n) => Buffer.from(bytes.subarray(ends[n - 1] ?? 0, end)));
-}
-
-/** Whole lines of a chunk, as byte strings; nothing for one that was too long. */
-export function linesOf(chunk: Chunk): string[] {
-  if ('head' in chunk) return [];
-  const lines = chunk.bytes.toString('latin1').split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
 }
 
 /** A step as flytekit's formatter writes it; what is given replaces or follows. Values are JSON text. */

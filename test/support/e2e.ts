@@ -2,31 +2,20 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, vi } from 'vitest';
 import { EVENT_TABLES, FIELDS, fieldsOf, IDENTITY, type EventTable } from '../../src/fields.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 /** STEPTAP_MAIN names another build: that of an installed package, say. */
-const main = process.env['STEPTAP_MAIN'] ?? join(root, 'dist', 'cli', 'main.js');
+const MAIN = process.env['STEPTAP_MAIN'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-function checkBuilt(): void {
-  if (process.env['STEPTAP_MAIN'] !== undefined) return;
-  const sources = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true });
-  const newest = Math.max(
-    ...sources
-      .filter((entry) => entry.isFile())
-      .map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs),
-  );
-  if (!existsSync(main) || statSync(main).mtimeMs < newest) throw new Error('dist is older than src: npm run build');
-}
-
-checkBuilt();
+// Every run, and every query of the embedded store, is a process of its own.
+vi.setConfig({ testTimeout: 90_000 });
 
 const folders: string[] = [];
 const children = new Set<ChildProcess>();
@@ -67,7 +56,10 @@ export interface Running {
 
 /** Starts `steptap` with these arguments. */
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+  if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: npm run build`);
+  // Nothing else of the environment: it may name servers.
+  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env;
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH, HOME, TMPDIR, ...env } });
   children.add(child);
   let stdout = '';
   let stderr = '';
@@ -101,14 +93,16 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
   };
 }
 
-/** Runs `steptap` to its end, with `input` as its standard input. */
+/** Runs `steptap` to its end, with `input` as its standard input. Rejects with what it said unless it has delivered everything. */
 export async function run(
   args: readonly string[],
   options: { input?: string | Uint8Array; env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ended> {
   const running = start(args, options.env);
   if (options.input !== undefined) await running.write(options.input);
-  return running.end();
+  const ended = await running.end();
+  if (ended.code !== 0) throw new Error(`exit code ${ended.code ?? ended.signal}:\n${ended.stderr}`);
+  return ended;
 }
 
 /** Waits until `check` is true; fails with what `describe` says when that takes too long. */
@@ -180,9 +174,7 @@ export async function ask(url: string, sql: string, database = 'default'): Promi
 
 /** Asks the embedded store with `steptap query`. */
 export async function askEmbedded(state: string, sql: string): Promise<string> {
-  const { code, stdout, stderr } = await run(['query', '--state', state, '--format', 'JSONEachRow', sql]);
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
+  return (await run(['query', '--state', state, '--format', 'JSONEachRow', sql])).stdout;
 }
 
 /** What `FORMAT JSONEachRow` says, parsed. */
@@ -210,10 +202,10 @@ function ofColumns(table: EventTable, row: Stored): Stored {
     const value = row[name];
     if (value === undefined) throw new Error(`${table} has no column ${name}`);
     if (search === 'date_nanos') {
-      const time = `${String(value).replace(' ', 'T')}Z`;
+      const time = `${(value as string).replace(' ', 'T')}Z`;
       if (name === 'ts' || time !== '1970-01-01T00:00:00.000000Z') found[name] = time;
     } else if (name === 'lines' ? value !== 1 : !isDefault(value)) {
-      found[name] = name === 'params' ? JSON.parse(String(value)) : value;
+      found[name] = name === 'params' ? JSON.parse(value as string) : value;
     }
   }
   // A server may write 64 bits as text.
@@ -258,7 +250,8 @@ function inOrder(rows: readonly Stored[]): Stored[] {
 export function contents(rows: readonly Stored[]): string[] {
   return rows
     .map((row) => {
-      const arrived = String(row['provenance'] ?? '').includes('ts:arrival');
+      const { provenance } = row;
+      const arrived = typeof provenance === 'string' && provenance.includes('ts:arrival');
       const kept = FIELDS.map(({ name }) => name).filter(
         (name) => name in row && !(arrived && (name === 'ts' || name === 'ts_start')),
       );

@@ -59,6 +59,7 @@ export const LONGEST_KEPT = 2_048;
 export class StepComposer {
   #names = new Map<string, Named>();
   #ids = new Map<string, number>();
+  #tuples = new Map<string, (Tuple | undefined)[]>();
   #identities = new WeakMap<Origin, Map<LineIdentity, Settled>>();
   readonly #privacy: Privacy;
 
@@ -119,7 +120,8 @@ export class StepComposer {
     }
     let settled = known.get(line);
     if (settled === undefined) {
-      settled = { identity: settle(line, origin), tuples: [], mined: undefined };
+      const identity = settle(line, origin);
+      settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
       if (settled.identity.fragment.length > LONGEST_KEPT) return settled;
       if (known.size >= MOST) known.clear();
       known.set(line, settled);
@@ -150,13 +152,22 @@ export class StepComposer {
     if (settled === undefined) {
       if (plain.mined.size >= MOST_MINED) plain.mined.clear();
       const identity = settle(line, origin, uri);
-      const { project, domain } = plain.identity;
-      // Where it says nothing new of project and domain, the label tuples are the same.
-      const tuples = identity.project === project && identity.domain === domain ? plain.tuples : [];
-      settled = { identity, tuples, mined: undefined };
+      settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
       if (key.length <= LONGEST_KEPT) plain.mined.set(key, settled);
     }
     return settled;
+  }
+
+  /** Executions are many, their labels are few: those with the same labels share one table. */
+  #tuplesOf({ project, domain, task, workflow }: Identity): (Tuple | undefined)[] {
+    const key = JSON.stringify([project, domain, task, workflow]);
+    let tuples = this.#tuples.get(key);
+    if (tuples === undefined) {
+      if (this.#tuples.size >= MOST) this.#tuples = new Map();
+      tuples = [];
+      if (key.length <= LONGEST_KEPT) this.#tuples.set(key, tuples);
+    }
+    return tuples;
   }
 
   #id(step: string): number {
@@ -167,6 +178,7 @@ export class StepComposer {
         this.#ids = new Map();
         this.#names = new Map();
         this.#identities = new WeakMap();
+        this.#tuples = new Map();
       }
       id = this.#ids.size;
       this.#ids.set(step, id);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, createReadStream, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { Socket } from 'node:net';
 import { PassThrough, type Readable } from 'node:stream';
 
@@ -15,19 +15,18 @@ export function detachStdin(read: boolean): Readable {
     blank();
     return process.stdin;
   }
-  if (kind.isFile()) {
+  const fd = kind.isFile() || kind.isFIFO() ? reopened(kind) : undefined;
+  if (fd !== undefined && kind.isFile()) {
     const start = offsetOf(0);
-    const fd = openSync('/proc/self/fd/0', 'r');
     blank();
     return createReadStream('', { fd, start });
   }
-  if (kind.isFIFO()) {
-    const fd = openSync('/proc/self/fd/0', 'r');
+  if (fd !== undefined) {
     blank();
     return new Socket({ fd, readable: true, writable: false });
   }
-  if (kind.isSocket()) {
-    // A socket cannot be opened anew: another process holds it and passes it on. Of its own group, so that Ctrl-C does not end it first.
+  if (kind.isFile() || kind.isFIFO() || kind.isSocket()) {
+    // What cannot be opened anew: another process holds it and passes it on. Of its own group, so that Ctrl-C does not end it first.
     const relay = spawn('cat', { stdio: [0, 'pipe', 'ignore'], detached: true });
     relay.unref();
     process.once('exit', () => relay.kill());
@@ -37,6 +36,17 @@ export function detachStdin(read: boolean): Readable {
   }
   // A terminal or a device: the engine leaves those alone.
   return process.stdin;
+}
+
+/** Descriptor 0 opened anew, with a position and flags of its own; undefined where that is not allowed (another user's pipe or file) or would not return. */
+function reopened(kind: Stats): number | undefined {
+  try {
+    // A FIFO with a name: when its writers are gone already, opening it waits for another.
+    if (kind.isFIFO() && !readlinkSync('/proc/self/fd/0').startsWith('pipe:')) return undefined;
+    return openSync('/proc/self/fd/0', 'r');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The lowest free descriptor is taken next: 0. */
