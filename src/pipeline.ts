@@ -88,7 +88,7 @@ async function within(work: Promise<unknown>, start: Promise<void>, ms: number, 
   const done = new AbortController();
   const over = start.then(() => clock.sleep(ms, done.signal));
   await Promise.race([work, over]);
-  done.abort();
+  done.abort(OVER);
 }
 
 /** What the reading side has come to. */
@@ -116,6 +116,9 @@ async function readAll(options: PipelineOptions, reading: Reading, stop: AbortSi
   }
 }
 
+/** Reason of an abort that is no failure: without one, a DOMException with a stack is made each time. */
+const OVER = 'over';
+
 /** How often unfinished events are looked at while nothing is read. */
 const LOOK_MS = 500;
 
@@ -124,8 +127,14 @@ async function pump(source: Source, options: PipelineOptions, reading: Reading, 
   const { clock, spool, counters } = options;
   const decoder = new Decoder(source, options.decode, clock, options.slabs);
   const bytes = source.open();
-  const lines = wholeLines(options.decode.max_line_bytes, stop);
+  const cut = new AbortController();
+  const lines = wholeLines(options.decode.max_line_bytes, cut.signal);
   const halt = (): void => stopReading(bytes, lines);
+  // After the end of the input its last line is whole, though it may still wait to be decoded.
+  const stopped = (): void => {
+    if (!bytes.readableEnded) cut.abort();
+    halt();
+  };
   bytes.once('error', (error) => {
     reading.failure = new Error(`${source.name}: ${error.message}`, { cause: error });
     halt();
@@ -136,8 +145,8 @@ async function pump(source: Source, options: PipelineOptions, reading: Reading, 
   });
   reading.undecoded = () => read - decoder.offset;
   bytes.pipe(lines);
-  if (stop.aborted) halt();
-  else stop.addEventListener('abort', halt, { once: true });
+  if (stop.aborted) stopped();
+  else stop.addEventListener('abort', stopped, { once: true });
 
   // One append may be under way while the next batch is decoded: with a group commit on a disk, that is where the time goes.
   let before: Promise<unknown> = Promise.resolve();
@@ -166,7 +175,7 @@ async function pump(source: Source, options: PipelineOptions, reading: Reading, 
   }
   await append(decoder.flush(true));
   await before;
-  stop.removeEventListener('abort', halt);
+  stop.removeEventListener('abort', stopped);
 }
 
 /** True when nothing came for a while. */
@@ -174,7 +183,7 @@ async function quiet(next: Promise<unknown>, clock: Clock): Promise<boolean> {
   const waited = new AbortController();
   const nothing = clock.sleep(LOOK_MS, waited.signal).then(() => true);
   const first = await Promise.race([next.then(() => false), nothing]);
-  waited.abort();
+  waited.abort(OVER);
   return first;
 }
 

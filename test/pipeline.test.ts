@@ -176,6 +176,30 @@ test('what is asked to stop delivers what it has read but not half a line, and o
   expect(run.ledgers.get('dead-letters')!.totals()).toEqual({ accepted: 1, stored: 1, dead_lettered: 0 });
 });
 
+test('a stop after the end of the input leaves its last line whole, though it still waits to be decoded', async () => {
+  const clock = new FakeClock();
+  let down = true;
+  const sink = new Kept('sink', ['steps'], (part, signal) => (down ? dead(part, signal) : Promise.resolve(STORED)));
+  const bytes = new PassThrough();
+  const run = start([sourceOf('a', bytes)], [sink], clock, 1_000);
+  for (let n = 0; n < 12; n++) {
+    bytes.write(n === 11 ? step('11').trimEnd() : step(`${n}`));
+    await settled();
+  }
+  bytes.end();
+  await settled();
+  expect(bytes.readableEnded).toBe(true);
+  run.stop.abort();
+  down = false;
+  for (let n = 0; n < 12; n++) {
+    await clock.advance(1_000);
+    await settled();
+  }
+  expect(await now(run)).toEqual(GOOD);
+  expect(sink.steps).toEqual(Array.from({ length: 12 }, (_, n) => `${n}`));
+  expect(run.letters.rows).toEqual([]);
+});
+
 test('a source that breaks off ends the run, with everything before it delivered', async () => {
   const bytes = new PassThrough();
   const sink = new Kept('sink');

@@ -104,7 +104,7 @@ export class Reader implements SpoolReader {
   /** Resolves when so much is there, when the spool ends or the signal aborts, or after `timeout_ms`. */
   async #more(rows: number, bytes: number, signal: AbortSignal, timeout_ms: number | undefined): Promise<void> {
     const over = new AbortController();
-    const stop = (): void => over.abort();
+    const stop = (): void => over.abort('over');
     const enough = new Promise<void>((resolve) => {
       this.#waiting = { rows, bytes: bytes === 0 ? Number.POSITIVE_INFINITY : bytes, wake: resolve };
       over.signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,4 +1,5 @@
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, open, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,8 @@ interface Program {
   readonly child: ChildProcess;
   /** The exit code, and what it wrote to standard error. */
   readonly over: Promise<readonly [number | null, string]>;
+  /** Resolves when it has written so to standard error, or is over. */
+  readonly said: (what: string) => Promise<void>;
 }
 
 /** A program with a standard input of every kind; the embedded store is where its rows go. */
@@ -41,7 +44,10 @@ function program(command: string, args: readonly string[], stdin: 'pipe' | FileH
     child.once('close', (code) => resolve([code, stderr]));
   });
   started.push({ child, over });
-  return { child, over };
+  const said = async (what: string): Promise<void> => {
+    while (!stderr.includes(what)) if ((await Promise.race([over, once(child.stderr!, 'data')])).length === 2) return;
+  };
+  return { child, over, said };
 }
 
 const steptap = (args: readonly string[], stdin: 'pipe' | FileHandle, uid?: number): Program =>
@@ -123,14 +129,20 @@ test('a run that reads a file ends by itself while nobody writes to its standard
   for (const state of ['socket', 'fifo']) expect([state, await stored(state)]).toEqual([state, rowsOf(20)]);
 }, 120_000);
 
-test('SIGTERM ends a run into the embedded store though its standard input stays open', async () => {
-  const run = steptap(['--state', 'socket'], 'pipe');
-  await new Promise<void>((resolve) => {
-    run.child.stderr!.on('data', (text: Buffer) => text.includes('clickhouse is ready') && resolve());
-  });
-  run.child.stdin!.write(lines(20));
-  while (!(await stored('socket')).startsWith(rowsOf(20))) continue;
-  run.child.kill('SIGTERM');
-  await well(run);
-  expect(await stored('socket')).toBe(rowsOf(20));
-}, 120_000);
+test.each(['socket', 'fifo'] as const)(
+  'SIGTERM ends a run into the embedded store while its %s stays open',
+  async (kind) => {
+    execFileSync('mkfifo', [join(home.path, 'fifo.log')]);
+    const stdin = kind === 'socket' ? 'pipe' : await opened('fifo.log', 'r+');
+    const run = steptap(['--state', kind], stdin);
+    await run.said('clickhouse is ready');
+    if (stdin === 'pipe') run.child.stdin!.write(lines(20));
+    else await stdin.write(lines(20));
+    const deadline = performance.now() + 20_000;
+    while ((await stored(kind)) !== rowsOf(20) && performance.now() < deadline) continue;
+    run.child.kill('SIGTERM');
+    await well(run);
+    expect(await stored(kind)).toBe(rowsOf(20));
+  },
+  60_000,
+);

@@ -3,10 +3,10 @@ import type { Privacy } from '../../privacy.ts';
 import type { RowsBuilder } from '../../rows.ts';
 import { storable } from '../../time.ts';
 import type { Times } from '../when.ts';
-import { LONGEST_KEPT, type Settled, type StepComposer } from './compose.ts';
+import type { Settled, StepComposer } from './compose.ts';
 import type { Identities } from './identities.ts';
 import type { LineIdentity } from './identity.ts';
-import { ending, KnownIdentities, type KnownIdentity } from './known-identities.ts';
+import { ending, KnownIdentities, LONGEST_IDENTITY, type KnownIdentity } from './known-identities.ts';
 import { KnownNames } from './known-names.ts';
 import { StepScan } from './scan.ts';
 import { readTail, type Tail } from './tail.ts';
@@ -60,7 +60,7 @@ export class FastSteps {
     to: RowsBuilder,
   ): boolean {
     const scan = this.#scan;
-    if (!scan.scan(bytes, start, end) || scan.identityEnd - scan.identityStart > LONGEST_KEPT) return false;
+    if (!scan.scan(bytes, start, end) || scan.identityEnd - scan.identityStart > LONGEST_IDENTITY) return false;
     const plain = scan.tail === end - 1;
     const tail = plain ? undefined : readTail(bytes.latin1Slice(scan.tail, end), this.#privacy);
     if (!plain && tail === undefined) return false;
@@ -94,16 +94,19 @@ export class FastSteps {
       to.copy(bytes, scan.errorStart, scan.errorEnd);
       to.text('"');
     }
-    const target = prefix === undefined ? '' : bytes.latin1Slice(scan.stepStart + prefix.text.length, scan.stepEnd);
-    const settled = this.#columns(to, who, origin, target);
-    if (tail !== undefined || name.attribute !== '') writeTail(to, tail, name.attribute);
-    if (settled === who.settled) {
-      to.reserve(who.end.length + 1);
-      to.put(who.end);
+    const lastly = tail !== undefined || name.attribute !== '';
+    let settled = who.settled!;
+    if (prefix !== undefined) {
+      const target = bytes.latin1Slice(scan.stepStart + prefix.text.length, scan.stepEnd);
+      settled = this.#mined(to, who, origin, target, tail, name.attribute);
     } else {
-      const text = ending(settled);
-      to.reserve(text.length + 1);
-      to.text(text);
+      to.reserve(who.rest.length + 1);
+      to.put(lastly ? who.columns : who.rest);
+      if (lastly) {
+        writeTail(to, tail, name.attribute);
+        to.reserve(who.end.length + 1);
+        to.put(who.end);
+      }
     }
     to.end(this.#composer.tuple(name, isError ? 'error' : 'success', settled), scan.wall_time_s);
     this.failed = isError ? { identity: who.line, ts_us } : undefined;
@@ -118,17 +121,23 @@ export class FastSteps {
     return when.from === 'line' ? when.us : Number.NaN;
   }
 
-  /** Writes the columns of identity and origin, and gives what they came from. */
-  #columns(to: RowsBuilder, who: KnownIdentity, origin: Origin, target: string): Settled {
-    if (target === '') {
-      to.reserve(who.columns.length);
-      to.put(who.columns);
-      return who.settled!;
-    }
+  /** Writes what follows the numbers of a step whose name ends in a URI, and gives the identity with what that adds. */
+  #mined(
+    to: RowsBuilder,
+    who: KnownIdentity,
+    origin: Origin,
+    target: string,
+    tail: Tail | undefined,
+    attribute: string,
+  ): Settled {
     const settled = this.#composer.settle(who.line, origin, target);
     const columns = settled.identity.fragment + origin.fragment;
     to.reserve(columns.length);
     to.text(columns);
+    if (tail !== undefined || attribute !== '') writeTail(to, tail, attribute);
+    const end = ending(settled);
+    to.reserve(end.length + 1);
+    to.text(end);
     return settled;
   }
 }

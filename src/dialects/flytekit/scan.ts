@@ -132,6 +132,17 @@ export class StepScan {
     return end - start === literal.length && literal.stands(this.#words, start);
   }
 
+  /** True when the `length` bytes at `start` are those in `words` from `offset` on, little-endian. */
+  sameWords(start: number, length: number, words: Int32Array, offset: number): boolean {
+    const view = this.#words;
+    const whole = length >> 2;
+    for (let n = 0; n < whole; n++) if (view.getInt32(start + n * 4, true) !== words[offset + n]) return false;
+    for (let n = whole * 4; n < length; n++) {
+      if (this.#bytes[start + n] !== ((words[offset + whole]! >> ((n & 3) * 8)) & 0xff)) return false;
+    }
+    return true;
+  }
+
   /** Passes plain text up to a quote, and hashes it. */
   #text(): boolean {
     const bytes = this.#bytes;

@@ -32,7 +32,13 @@ export function detachStdin(read: boolean): Readable {
     process.once('exit', () => relay.kill());
     blank();
     // Node throws away what a child that has ended left unread, unless somebody reads it.
-    return relay.stdout!.pipe(new PassThrough());
+    const bytes = relay.stdout!.pipe(new PassThrough());
+    // Whoever stops reading does not wait for the other end to close.
+    bytes.once('close', () => {
+      relay.kill();
+      relay.stdout!.destroy();
+    });
+    return bytes;
   }
   // A terminal or a device: the engine leaves those alone.
   return process.stdin;
