@@ -5,8 +5,10 @@
 
 /** Smaller pieces are left to V8: a slow source makes many of them, and a slab for each would be mostly air. */
 const SMALLEST = 1 << 16;
+/** Sizes differ a little from batch to batch: a slab must fit the next one too, and be no larger than `take` allows. */
+const ROUND = 1 << 14;
 /** What is kept for later, in bytes. */
-const MOST = 16 << 20;
+const MOST = 6 << 20;
 
 export class Slabs {
   #free: ArrayBuffer[] = [];
@@ -21,7 +23,7 @@ export class Slabs {
       // Never one that is much too large: the spool counts what rows need, not what they lie in.
       if (length >= size && length <= size * 1.5 && (best === -1 || length < this.#free[best]!.byteLength)) best = n;
     }
-    if (best === -1) return new ArrayBuffer(Math.ceil((size * 1.1) / SMALLEST) * SMALLEST);
+    if (best === -1) return new ArrayBuffer(Math.ceil((size * 1.1) / ROUND) * ROUND);
     const [slab] = this.#free.splice(best, 1);
     this.#bytes -= slab!.byteLength;
     return slab!;

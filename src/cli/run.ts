@@ -111,7 +111,7 @@ export function runCommand(log: Log): Command {
     .addOption(new Option('--metric-workflow', 'add the label workflow to the histogram').default(false))
     .addOption(new Option('--max-line-bytes <size>', 'a longer line is a dead letter').default('1m'))
     .addOption(
-      new Option('--spool-bytes <size>', 'held in memory for slow sinks before the source has to wait').default('16m'),
+      new Option('--spool-bytes <size>', 'held in memory for slow sinks before the source has to wait').default('12m'),
     )
     .addOption(
       new Option('--grace <seconds>', 'time to deliver the rest after the input ended or SIGTERM').default('30'),

@@ -18,6 +18,9 @@ export interface Line {
 export interface Emit {
   /** One event of table `steps`, `logs` or `events`: a JSON object as a byte string, starting with its `ts`. `lines` is what it took. */
   event(table: 'steps' | 'logs' | 'events', row: string, tuple: Tuple, duration: number, lines: number): void;
+  /** True when ordinary log lines are stored; else `filtered` is told of each, and no row is made of it. */
+  readonly logs: boolean;
+  filtered(kind: string, lines: number): void;
   /** One rejection. `line` as it was, before privacy. */
   reject(reason: string, detail: string, dialect: string, line: Line): void;
   /** A line that is nothing. */

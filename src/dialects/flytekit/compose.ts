@@ -43,6 +43,8 @@ export interface Settled {
   readonly tuples: (Tuple | undefined)[];
   /** The same with what a URI adds, by that: an execution has few nodes and attempts, and many files. */
   mined: Map<string, Settled> | undefined;
+  /** Columns of identity and origin and what ends the row, as bytes, when somebody asked. */
+  rest?: Uint8Array;
 }
 
 /** The columns that every step has alike. */

@@ -58,6 +58,7 @@ export class FastSteps {
     timeEnd: number,
     origin: Origin,
     to: RowsBuilder,
+    lines: number,
   ): boolean {
     const scan = this.#scan;
     if (!scan.scan(bytes, start, end) || scan.identityEnd - scan.identityStart > LONGEST_IDENTITY) return false;
@@ -94,16 +95,16 @@ export class FastSteps {
       to.copy(bytes, scan.errorStart, scan.errorEnd);
       to.text('"');
     }
-    const lastly = tail !== undefined || name.attribute !== '';
+    const lastly = tail !== undefined || name.attribute !== '' || lines !== 1;
     let settled = who.settled!;
     if (prefix !== undefined) {
       const target = bytes.latin1Slice(scan.stepStart + prefix.text.length, scan.stepEnd);
-      settled = this.#mined(to, who, origin, target, tail, name.attribute);
+      settled = this.#mined(to, who, origin, target, tail, name.attribute, lines, lastly);
     } else {
       to.reserve(who.rest.length + 1);
       to.put(lastly ? who.columns : who.rest);
       if (lastly) {
-        writeTail(to, tail, name.attribute);
+        writeLast(to, tail, name.attribute, lines);
         to.reserve(who.end.length + 1);
         to.put(who.end);
       }
@@ -129,25 +130,31 @@ export class FastSteps {
     target: string,
     tail: Tail | undefined,
     attribute: string,
+    lines: number,
+    lastly: boolean,
   ): Settled {
     const settled = this.#composer.settle(who.line, origin, target);
-    const columns = settled.identity.fragment + origin.fragment;
-    to.reserve(columns.length);
-    to.text(columns);
-    if (tail !== undefined || attribute !== '') writeTail(to, tail, attribute);
-    const end = ending(settled);
-    to.reserve(end.length + 1);
-    to.text(end);
+    const columns = settled.identity.fragment.length + origin.fragment.length;
+    settled.rest ??= Buffer.from(settled.identity.fragment + origin.fragment + ending(settled), 'latin1');
+    to.reserve(settled.rest.length + 1);
+    if (!lastly) to.put(settled.rest);
+    else {
+      to.put(settled.rest.subarray(0, columns));
+      writeLast(to, tail, attribute, lines);
+      to.reserve(settled.rest.length + 1);
+      to.put(settled.rest.subarray(columns));
+    }
     return settled;
   }
 }
 
 /** Params are redacted and escapes grow: a tail may come out longer than it went in. */
-function writeTail(to: RowsBuilder, tail: Tail | undefined, attribute: string): void {
+function writeLast(to: RowsBuilder, tail: Tail | undefined, attribute: string, lines: number): void {
   const { params = '', attributes: extras = '' } = tail ?? {};
   const attributes = attribute === '' || extras === '' ? attribute + extras : `${attribute},${extras}`;
   const text =
     (params === '' ? '' : `,"params":${params}`) + (attributes === '' ? '' : `,"attributes":{${attributes}}`);
-  to.reserve(text.length);
-  to.text(text);
+  const last = lines === 1 ? text : `${text},"lines":${lines}`;
+  to.reserve(last.length);
+  to.text(last);
 }

@@ -58,8 +58,9 @@ export class Flytekit {
     timeEnd: number,
     origin: Origin,
     to: RowsBuilder,
+    lines = 1,
   ): boolean {
-    if (!this.#fast.take(bytes, start, end, time, timeEnd, origin, to)) return false;
+    if (!this.#fast.take(bytes, start, end, time, timeEnd, origin, to, lines)) return false;
     const { failed } = this.#fast;
     if (failed !== undefined) this.#remember(origin, failed);
     return true;

@@ -1,4 +1,5 @@
-import { Ajv } from 'ajv';
+import { createRequire } from 'node:module';
+import type { Ajv, ValidateFunction } from 'ajv';
 
 /**
  * What a line that claims `event: flytekit_step` must be. Everything else in it is optional, or an extra that the user's code added: extras are
@@ -19,11 +20,20 @@ export const stepSchema = {
   then: { required: ['error_type'], properties: { error_type: { type: 'string', minLength: 1 } } },
 } as const;
 
-const ajv = new Ajv({ allErrors: false, strict: true, strictRequired: false });
-const validate = ajv.compile(stepSchema);
+let compiled: ValidateFunction | undefined;
+
+/** Loading and compiling takes 100 ms, and a run whose lines are all as their producer's formatter writes them never gets here. */
+function schema(): ValidateFunction {
+  if (compiled === undefined) {
+    const loaded = createRequire(import.meta.url)('ajv') as { Ajv: typeof Ajv };
+    compiled = new loaded.Ajv({ allErrors: false, strict: true, strictRequired: false }).compile(stepSchema);
+  }
+  return compiled;
+}
 
 /** Why the object is not a step, without its values; undefined if it is one. */
 export function stepProblem(value: Record<string, unknown>): string | undefined {
+  const validate = schema();
   if (validate(value)) return undefined;
   const [first] = validate.errors ?? [];
   if (first === undefined) return 'does not fit the schema';

@@ -205,6 +205,10 @@ export class LogDialect {
   }
 
   #log(fields: LogFields, origin: Origin): void {
+    if (!this.#emit.logs) {
+      this.#emit.filtered('log', fields.lines);
+      return;
+    }
     let identity = this.#identities.get(origin);
     if (identity === undefined) {
       identity = settle(UNKNOWN_LINE, origin);

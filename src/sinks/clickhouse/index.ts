@@ -45,6 +45,8 @@ export function createClickHouseSink(options: ClickHouseOptions, context: ClickH
   return new ClickHouseSink(options, context);
 }
 
+/** A part with its leads: as large from the start, since pages nobody writes cost nothing, and outgrown ones lie about until V8 collects them. */
+const LARGEST_BODY = 9 << 20;
 /** A part is 8 MiB; one row may be larger, and must not pin its size for good. */
 const LARGEST_BODY_KEPT = 32 << 20;
 
@@ -58,7 +60,7 @@ class ClickHouseSink implements Sink {
   #current = 0;
   #settings: Settings = pinned([]);
   #version = '';
-  #body = new Body();
+  #body = new Body(LARGEST_BODY);
 
   constructor(options: ClickHouseOptions, context: ClickHouseContext) {
     this.#options = options;
@@ -87,10 +89,10 @@ class ClickHouseSink implements Sink {
       await this.#ask({ query, settings, values: body.view(), query_id: queryId(part) }, signal);
     } catch (error) {
       // What failed may still be reading these bytes: they are not written over.
-      this.#body = new Body();
+      this.#body = new Body(LARGEST_BODY);
       throw error;
     }
-    if (body.bytes.length > LARGEST_BODY_KEPT) this.#body = new Body();
+    if (body.bytes.length > LARGEST_BODY_KEPT) this.#body = new Body(LARGEST_BODY);
     return STORED;
   }
 

@@ -55,7 +55,7 @@ class ElasticsearchSink implements Sink {
   readonly #options: ElasticsearchOptions;
   readonly #context: ElasticsearchContext;
   readonly #http: SearchHttp;
-  readonly #body = new Body();
+  readonly #body: Body;
   /** Shrinks when the cluster, or a proxy before it, finds a body too large. */
   #max_body_bytes: number;
   #cluster = 'Elasticsearch';
@@ -65,6 +65,8 @@ class ElasticsearchSink implements Sink {
     this.#context = context;
     this.#http = new SearchHttp({ ...options, clock: context.clock });
     this.#max_body_bytes = options.max_body_bytes;
+    // As large from the start: pages nobody writes cost nothing, and outgrown ones lie about until V8 collects them.
+    this.#body = new Body(options.max_body_bytes);
   }
 
   async open(signal: AbortSignal): Promise<void> {
