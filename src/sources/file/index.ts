@@ -3,7 +3,7 @@ import { errorCode, UsageError } from '../../errors.ts';
 import type { Source } from '../source.ts';
 
 /** Large enough that reading costs next to nothing per line, small enough that a few of them in flight are no memory to speak of. */
-const READ_BYTES = 1 << 18;
+const READ_BYTES = 1 << 19;
 
 /** A file, read from its start to its end. Throws a UsageError when it cannot be read. */
 export function fileSource(path: string): Source {
