@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { parseTime, storable, zoneOffset } from '../time.ts';
+import { parseTime, storable, zoneOffset, type WrittenTime } from '../time.ts';
 import { UTC, type Zone } from '../zone.ts';
 
 /** When an event happened, and from where that is known. */
@@ -65,6 +65,11 @@ export class Times {
     const beside = this.runtime(runtime);
     const offset = Number.isNaN(beside) ? Number.NaN : zoneOffset(local_us, beside);
     return this.#settled(Number.isNaN(offset) ? this.#zone(local_us) : local_us - offset, runtime);
+  }
+
+  /** Of a time as parseTime read it. */
+  of({ us, zoned }: WrittenTime, runtime: string): When {
+    return zoned ? this.ofUtc(us, runtime) : this.ofLocal(us, runtime);
   }
 
   ofUtc(us: number, runtime: string): When {

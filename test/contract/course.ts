@@ -137,3 +137,18 @@ export class Course {
     await this.#sink.close();
   }
 }
+
+/** Runs a test on a course of its own, and takes course and bench down whatever happens. */
+export async function onCourse<B extends { readonly sink: Sink; stop(): Promise<void> }>(
+  start: () => Promise<B>,
+  run: (bench: B, course: Course) => Promise<void>,
+): Promise<void> {
+  const bench = await start();
+  const course = new Course(bench.sink);
+  try {
+    await run(bench, course);
+  } finally {
+    await course.stop();
+    await bench.stop();
+  }
+}

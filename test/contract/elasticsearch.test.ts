@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { HTTP_FAULTS } from '../support/faulty-server.ts';
 import { stepRow } from '../support/rows.ts';
-import { Course, HOLD_MS } from './course.ts';
+import { HOLD_MS, onCourse, type Course } from './course.ts';
 import { startElasticsearchBench, type ElasticsearchBench, type Refused } from './elasticsearch-bench.ts';
 import { httpCases, type HttpSinkContract, type Trouble } from './http-contract.ts';
 import { CANARY, closes, discreet, giveRecords, runCases, sinkCases, storedOnce } from './sink-contract.ts';
@@ -40,14 +40,7 @@ runCases('elasticsearch', [
 ]);
 
 async function on(run: (bench: ElasticsearchBench, course: Course) => Promise<void>): Promise<void> {
-  const bench = await startElasticsearchBench();
-  const course = new Course(bench.sink);
-  try {
-    await run(bench, course);
-  } finally {
-    await course.stop();
-    await bench.stop();
-  }
+  await onCourse(startElasticsearchBench, run);
 }
 
 test('elasticsearch: of a mixed answer each row has its own fate, and no row that is stored goes out again', async () => {

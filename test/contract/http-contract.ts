@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest';
 import { HTTP_FAULTS, type Fault, type FaultyServer } from '../support/faulty-server.ts';
 import { stepRow } from '../support/rows.ts';
-import { Course, HOLD_MS } from './course.ts';
+import { HOLD_MS, onCourse, type Course } from './course.ts';
 import {
   CANARY,
   closes,
@@ -109,16 +109,7 @@ export async function endures(bench: HttpBench, course: Course, trouble: Trouble
 export function httpCases(contract: HttpSinkContract, own: readonly Trouble[] = []): Case[] {
   const on = (title: string, run: (bench: HttpBench, course: Course) => Promise<void>): Case => ({
     title,
-    run: async () => {
-      const bench = await contract.start();
-      const course = new Course(bench.sink);
-      try {
-        await run(bench, course);
-      } finally {
-        await course.stop();
-        await bench.stop();
-      }
-    },
+    run: () => onCourse(() => contract.start(), run),
   });
   return [
     ...[...troubles(contract), ...own].map((trouble) =>

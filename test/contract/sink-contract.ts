@@ -3,7 +3,7 @@ import { split, type LanePart } from '../../src/delivery/block.ts';
 import type { Table } from '../../src/batch.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { partOf, stepRow, type RowObject } from '../support/rows.ts';
-import { Course } from './course.ts';
+import { onCourse, type Course } from './course.ts';
 
 /** What no message, no dead letter's detail and no log may contain. */
 export const CANARY = 'canary-4111';
@@ -32,16 +32,7 @@ export interface SinkContract {
 export function sinkCases({ start }: SinkContract): Case[] {
   const on = (title: string, run: (bench: Bench, course: Course) => Promise<void>): Case => ({
     title,
-    run: async () => {
-      const bench = await start();
-      const course = new Course(bench.sink);
-      try {
-        await run(bench, course);
-      } finally {
-        await course.stop();
-        await bench.stop();
-      }
-    },
+    run: () => onCourse(start, run),
   });
   return [
     on('every row of every record is stored once, and the ledger closes', async (bench, course) => {

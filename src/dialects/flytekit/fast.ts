@@ -6,7 +6,7 @@ import type { Times } from '../when.ts';
 import type { Settled, StepComposer } from './compose.ts';
 import type { Identities } from './identities.ts';
 import type { LineIdentity } from './identity.ts';
-import { ending, KnownIdentities, LONGEST_IDENTITY, type KnownIdentity } from './known-identities.ts';
+import { KnownIdentities, LONGEST_IDENTITY } from './known-identities.ts';
 import { KnownNames } from './known-names.ts';
 import { StepScan } from './scan.ts';
 import { readTail, type Tail } from './tail.ts';
@@ -95,22 +95,24 @@ export class FastSteps {
       to.copy(bytes, scan.errorStart, scan.errorEnd);
       to.text('"');
     }
-    const lastly = tail !== undefined || name.attribute !== '' || lines !== 1;
+    const { line } = who;
     let settled = who.settled!;
     if (prefix !== undefined) {
       const target = bytes.latin1Slice(scan.stepStart + prefix.text.length, scan.stepEnd);
-      settled = this.#mined(to, who, origin, target, tail, name.attribute, lines, lastly);
-    } else {
-      to.reserve(who.rest.length + 1);
-      to.put(lastly ? who.columns : who.rest);
-      if (lastly) {
-        writeLast(to, tail, name.attribute, lines);
-        to.reserve(who.end.length + 1);
-        to.put(who.end);
-      }
+      settled = this.#composer.settle(line, origin, target);
+    }
+    const rest = (settled.rest ??= rowEnd(settled, origin));
+    to.reserve(rest.length + 1);
+    if (tail === undefined && name.attribute === '' && lines === 1) to.put(rest);
+    else {
+      const columns = settled.identity.fragment.length + origin.fragment.length;
+      to.put(rest.subarray(0, columns));
+      writeLast(to, tail, name.attribute, lines);
+      to.reserve(rest.length + 1);
+      to.put(rest.subarray(columns));
     }
     to.end(this.#composer.tuple(name, isError ? 'error' : 'success', settled), scan.wall_time_s);
-    this.failed = isError ? { identity: who.line, ts_us } : undefined;
+    this.failed = isError ? { identity: line, ts_us } : undefined;
     return true;
   }
 
@@ -121,31 +123,12 @@ export class FastSteps {
     const when = this.#times.ofLocal(local_us, bytes.latin1Slice(time, timeEnd));
     return when.from === 'line' ? when.us : Number.NaN;
   }
+}
 
-  /** Writes what follows the numbers of a step whose name ends in a URI, and gives the identity with what that adds. */
-  #mined(
-    to: RowsBuilder,
-    who: KnownIdentity,
-    origin: Origin,
-    target: string,
-    tail: Tail | undefined,
-    attribute: string,
-    lines: number,
-    lastly: boolean,
-  ): Settled {
-    const settled = this.#composer.settle(who.line, origin, target);
-    const columns = settled.identity.fragment.length + origin.fragment.length;
-    settled.rest ??= Buffer.from(settled.identity.fragment + origin.fragment + ending(settled), 'latin1');
-    to.reserve(settled.rest.length + 1);
-    if (!lastly) to.put(settled.rest);
-    else {
-      to.put(settled.rest.subarray(0, columns));
-      writeLast(to, tail, attribute, lines);
-      to.reserve(settled.rest.length + 1);
-      to.put(settled.rest.subarray(columns));
-    }
-    return settled;
-  }
+/** The columns of identity and origin, and what ends a row with nothing between them. */
+function rowEnd({ identity: { fragment, provenance } }: Settled, origin: Origin): Uint8Array {
+  const end = provenance === '' ? '}' : `,"provenance":"${provenance}"}`;
+  return Buffer.from(fragment + origin.fragment + end, 'latin1');
 }
 
 /** Params are redacted and escapes grow: a tail may come out longer than it went in. */

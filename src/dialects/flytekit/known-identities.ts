@@ -9,10 +9,6 @@ export interface KnownIdentity {
   readonly line: LineIdentity;
   origin: Origin | undefined;
   settled: Settled | undefined;
-  /** The columns of identity and origin, what stands behind all others, and both in one. */
-  columns: Uint8Array;
-  end: Uint8Array;
-  rest: Uint8Array;
 }
 
 /** An identity stands at one of WAYS places by its hash. When all are taken, the last of them goes: executions end. */
@@ -42,12 +38,8 @@ export class KnownIdentities {
   find(bytes: Buffer, scan: StepScan, origin: Origin): KnownIdentity {
     const known = this.#look(bytes, scan);
     if (known.origin !== origin) {
-      const settled = this.#composer.settled(known.line, origin);
       known.origin = origin;
-      known.settled = settled;
-      known.rest = Buffer.from(settled.identity.fragment + origin.fragment + ending(settled), 'latin1');
-      known.columns = known.rest.subarray(0, settled.identity.fragment.length + origin.fragment.length);
-      known.end = known.rest.subarray(known.columns.length);
+      known.settled = this.#composer.settled(known.line, origin);
     }
     return known;
   }
@@ -78,14 +70,9 @@ export class KnownIdentities {
     const text = own.length === 0 ? '{}' : `{${own.latin1Slice(2)}"}`;
     const { execution_id = '', task_name = '', project = '', domain = '' } = JSON.parse(text) as Record<string, string>;
     const line = this.#identities.of(execution_id, task_name, project, domain);
-    return { line, origin: undefined, settled: undefined, columns: NOTHING, end: NOTHING, rest: NOTHING };
+    return { line, origin: undefined, settled: undefined };
   }
 }
 
 /** An identity with more bytes is for the reference path. */
 export const LONGEST_IDENTITY = SLOT;
-
-/** What ends a row. */
-export function ending({ identity: { provenance } }: Settled): string {
-  return provenance === '' ? '}' : `,"provenance":"${provenance}"}`;
-}

@@ -78,12 +78,7 @@ export class LogDialect {
     // Before the layout is read: that may take `password: x` for a logger and its message.
     const said = readText(this.#privacy.text(text));
     const time = said.time;
-    const when =
-      time === undefined
-        ? this.#times.ofNone(line.time)
-        : time.zoned
-          ? this.#times.ofUtc(time.us, line.time)
-          : this.#times.ofLocal(time.us, line.time);
+    const when = time === undefined ? this.#times.ofNone(line.time) : this.#times.of(time, line.time);
     if (said.logger === FRAMEWORK && this.#captures(said.message, when, line)) return;
     const state = startStack(text);
     if (state !== undefined) {

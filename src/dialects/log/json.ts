@@ -82,7 +82,7 @@ function readTime(value: unknown, runtime: string, times: Times): When | undefin
     if (us !== undefined) when = times.ofUtc(us, runtime);
   } else if (typeof value === 'string') {
     const time = parseTime(value);
-    if (time !== undefined) when = time.zoned ? times.ofUtc(time.us, runtime) : times.ofLocal(time.us, runtime);
+    if (time !== undefined) when = times.of(time, runtime);
   }
   // A time that cannot be stored stays an attribute, as it was written.
   return when?.from === 'line' ? when : undefined;
