@@ -45,7 +45,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Offset just past the string that starts at `start`; -1 if it does not end. */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let slashes = 0;
     while (text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes++;
@@ -55,7 +55,7 @@ function stringEnd(text: string, start: number): number {
 }
 
 /** Offset just past the value that starts at `start`; -1 if it does not end. Iterative: depth costs nothing. */
-function valueEnd(text: string, start: number): number {
+export function valueEnd(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
@@ -113,7 +113,7 @@ export function members(text: string): Map<string, string> {
 }
 
 /** What a JSON string says. */
-function stringText(json: string): string {
+export function stringText(json: string): string {
   return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1);
 }
 

@@ -7,6 +7,7 @@ import { Counters } from '../src/counters.ts';
 import { Lane } from '../src/delivery/lane.ts';
 import { Ledger, type LaneLedger } from '../src/delivery/ledger.ts';
 import { runPipeline, type PipelineResult } from '../src/pipeline.ts';
+import { PRIVACY_DEFAULTS } from '../src/privacy/rules.ts';
 import { SinkError, STORED, type Outcome, type Part, type Sink } from '../src/sinks/sink.ts';
 import { Slabs } from '../src/slabs.ts';
 import type { Source } from '../src/sources/source.ts';
@@ -103,7 +104,7 @@ function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock,
   const lanes = sinks.map((sink) => lane(sink));
   const decode = {
     constants: {},
-    privacy: { params: [], mask: [] },
+    privacy: PRIVACY_DEFAULTS,
     zone: zone('UTC')!,
     max_line_bytes: 1 << 20,
     logs: true,

@@ -25,9 +25,10 @@ import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { Summary } from '../summary.ts';
 import { version } from '../version.ts';
 import { bytes, constants, list, resolveEnvironment, seconds, several, stateOption, timeZone } from './options.ts';
+import { privacyOptions, type PrivacyFlags } from './privacy.ts';
 import { createDeadLetterSink, stores } from './stores.ts';
 
-interface RunFlags {
+interface RunFlags extends PrivacyFlags {
   input: string[];
   clickhouse: string[];
   elasticsearch: string[];
@@ -37,8 +38,6 @@ interface RunFlags {
   logs: 'all' | 'none';
   set: string[];
   timezone: string;
-  params: string;
-  mask: string;
   create: 'auto' | 'never';
   metricSteps: string;
   metricWorkflow: boolean;
@@ -96,7 +95,22 @@ export function runCommand(log: Log): Command {
     .addOption(
       new Option('--params <names>', 'task inputs whose values are stored: a,b or all or none').default('none'),
     )
+    .addOption(
+      new Option('--attributes <names>', 'other keys of a line that are stored: a,b or all or none').default('all'),
+    )
+    .addOption(
+      new Option('--drop <keys>', 'keys that are left out, and masked in text: birthday,address').default('none'),
+    )
     .addOption(new Option('--mask <keys>', 'keys whose values are masked everywhere: password,token').default('none'))
+    .addOption(
+      new Option(
+        '--hash <keys>',
+        'keys whose values become an HMAC: user,email; its secret is in STEPTAP_HASH_KEY or STEPTAP_HASH_KEY_FILE',
+      ).default('none'),
+    )
+    .addOption(
+      new Option('--dead-letters-keep-raw', 'keep the very bytes of a line that is rejected, unmasked').default(false),
+    )
     .addOption(
       new Option('--create <when>', 'make databases, tables and templates, or never')
         .choices(['auto', 'never'])
@@ -145,7 +159,7 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
   const clock = systemClock;
   const decode: DecodeOptions = {
     constants: constants(flags.set.map((each) => resolveEnvironment('--set', each))),
-    privacy: { params: flags.params === 'all' ? 'all' : list(flags.params), mask: list(flags.mask) },
+    privacy: privacyOptions(flags, process.env),
     zone: timeZone(flags.timezone),
     max_line_bytes: bytes('--max-line-bytes', flags.maxLineBytes, 1024),
     logs: flags.logs === 'all',

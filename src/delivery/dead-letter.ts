@@ -4,7 +4,7 @@ import { encodeUtf8, quote } from '../bytes.ts';
 import { formatTime } from '../time.ts';
 import { tupleOf } from '../tuples.ts';
 
-/** Why something was not stored, where it came from, and its bytes: masked where a privacy rule marks them. */
+/** Why something was not stored, where it came from, and its bytes: masked where a privacy rule marks them, unless `keep_raw` says otherwise. */
 export interface DeadLetter {
   /** Microseconds since 1970: when it was rejected. */
   readonly at_us: number;

@@ -37,13 +37,14 @@ function parse(path) {
 
 /** Lines to batches of rows, and nothing else. */
 async function decode(path, fast) {
-  const [{ Decoder }, { LineCutter }, { Slabs }, { systemClock }, { UTC }] = await Promise.all(
-    ['decode', 'framing/lines', 'slabs', 'clock', 'zone'].map((part) => import(`../../dist/${part}.js`)),
+  const [{ Decoder }, { LineCutter }, { Slabs }, { systemClock }, { UTC }, { PRIVACY_DEFAULTS }] = await Promise.all(
+    ['decode', 'framing/lines', 'slabs', 'clock', 'zone', 'privacy/rules'].map(
+      (part) => import(`../../dist/${part}.js`),
+    ),
   );
   const max_line_bytes = READ_BYTES;
   const constants = { namespace: 'ml-production', pod: 'p-n0-0' };
-  const privacy = { params: [], mask: [] };
-  const options = { constants, privacy, zone: UTC, max_line_bytes, logs: false, fast };
+  const options = { constants, privacy: PRIVACY_DEFAULTS, zone: UTC, max_line_bytes, logs: false, fast };
   const source = { name: path, position: (offset) => ({ path, offset }) };
   const slabs = new Slabs();
   const decoder = new Decoder(source, options, systemClock, slabs);

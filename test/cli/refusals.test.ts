@@ -45,6 +45,11 @@ const refusals: readonly (readonly [string, readonly string[], string])[] = [
     ['--clickhouse', 'http://${env:STEPTAP_NO_SUCH}:8123'],
     'steptap: --clickhouse: the environment has no STEPTAP_NO_SUCH; set it, or write ${env:STEPTAP_NO_SUCH:-default}',
   ],
+  [
+    'a hash without its secret',
+    ['--hash', 'email'],
+    'steptap: --hash needs a secret: set STEPTAP_HASH_KEY to a secret of at least 16 bytes, or STEPTAP_HASH_KEY_FILE to a file that holds it (openssl rand -hex 32 makes one)',
+  ],
   ['an option that is none', ['--colour', 'red'], `error: unknown option '--colour'\n${HINT}`],
   [
     'a command that is none',

@@ -4,6 +4,7 @@ import type { Tuple } from '../../src/batch.ts';
 import { Flytekit } from '../../src/dialects/flytekit/index.ts';
 import { StepScan } from '../../src/dialects/flytekit/scan.ts';
 import { Times } from '../../src/dialects/when.ts';
+import type { PrivacyOptions } from '../../src/privacy/rules.ts';
 import { zone } from '../../src/zone.ts';
 import { decode, stepLine, type How } from '../support/decode.ts';
 import { line, prefix } from './lines.ts';
@@ -38,12 +39,20 @@ function differences(input: string | Buffer, how: How): [string | undefined, str
   return all.filter(([one, other]) => one !== other).map(([one, other]) => [one, other]);
 }
 
+/** `ts_original` is an attribute that steptap itself adds. */
+const privacy: fc.Arbitrary<PrivacyOptions> = fc.record({
+  params: fc.constantFrom<'all' | string[]>('all', [], ['epochs', 'a']),
+  attributes: fc.constantFrom<'all' | string[]>('all', 'all', 'all', [], ['rows', 'token', 'ts_original']),
+  drop: fc.constantFrom<string[]>([], [], ['token', 'a.b', 'ts_original'], ['epochs', 'a', 'rows']),
+  mask: fc.constantFrom<string[]>([], ['token', 'password'], ['a']),
+  hash: fc.constantFrom<string[]>([], [], ['token', 'rows', 'epochs'], ['a', 'auc', 'PASSWORD']),
+  hash_key: fc.constant('a secret of some length'),
+  keep_raw: fc.boolean(),
+});
+
 const how: fc.Arbitrary<How> = fc.record({
   zone: fc.constantFrom('UTC', 'UTC', '+02:00', 'Europe/Berlin').map((name) => zone(name)!),
-  privacy: fc.record({
-    params: fc.constantFrom<'all' | string[]>('all', [], ['epochs', 'a']),
-    mask: fc.constantFrom<string[]>([], ['token', 'password'], ['a']),
-  }),
+  privacy,
   constants: fc.constantFrom({}, { project: 'mine', namespace: 'here' }),
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
 import { decode, stepLine, type How, type Outcome } from '../support/decode.ts';
 
 /** A good line before and after, so that it shows when a neighbour is lost. */
@@ -56,7 +57,7 @@ describe('Hostile lines inside good lines', () => {
 
   test('Depth 10,000, in an extra, in params and as the whole line', () => {
     expect(steps(stepLine({ x: deep(10_000) }))).toMatchObject([{ attributes: { x: deep(10_000) } }]);
-    const params = { params: 'all' as const, mask: ['token'] };
+    const params = { ...PRIVACY_DEFAULTS, params: 'all' as const, mask: ['token'] };
     expect(steps(stepLine({ params: `{"a": ${deep(10_000)}}` }), { privacy: params })).toHaveLength(1);
     expect(
       steps(stepLine({ params: JSON.stringify(JSON.stringify({ a: deep(10_000) })) }), { privacy: params }),
@@ -108,7 +109,7 @@ describe('Hostile lines inside good lines', () => {
     const before = Object.getOwnPropertyNames(Object.prototype).sort();
     const extra = keys.map((key) => `"${key}": {"polluted": true}`).join(', ');
     const { rows } = between(`${BEFORE.slice(0, -1)}, ${extra}}\n{"message": "x", ${extra}}\n{${extra}}`, {
-      privacy: { params: 'all', mask: [] },
+      privacy: { ...PRIVACY_DEFAULTS, params: 'all' },
     });
     for (const { text } of rows.slice(1, 2)) for (const key of keys) expect(text).toContain(`"${key}":"{`);
     const inner = JSON.stringify(Object.fromEntries(keys.map((key) => [key, '1']))).replace('{', '{"__proto__": "2", ');
@@ -124,7 +125,7 @@ describe('Hostile lines inside good lines', () => {
     const { rows, steps: found } = between(
       stepLine({ step: half, x: half, task_name: half, params: `{"p": [${half}]}` }),
       {
-        privacy: { params: 'all', mask: [] },
+        privacy: { ...PRIVACY_DEFAULTS, params: 'all' },
       },
     );
     expect(found[1]).toMatchObject({ step_raw: 'a\ufffdb', attributes: { x: 'a\ufffdb' }, task: 'a\ufffdb' });
@@ -184,8 +185,11 @@ describe('Hostile lines inside good lines', () => {
   });
 });
 
-describe('Time grows with the line, not with its square', () => {
-  const privacy = { params: [], mask: ['token', 'password'] };
+describe.each([
+  ['two keys are masked', { mask: ['token', 'password'] }],
+  ['all rules are on', { attributes: ['x', 'a'], drop: ['password', 'k7'], hash: ['token'], hash_key: 'k'.repeat(16) }],
+])('Time grows with the line, not with its square, when %s:', (_rules, some) => {
+  const privacy = { ...PRIVACY_DEFAULTS, ...some };
 
   /** Milliseconds of work, the least of three: others want this machine too. */
   function time(input: string): number {
@@ -213,6 +217,13 @@ describe('Time grows with the line, not with its square', () => {
     ['marked keys', (n) => 'token='.repeat(n / 6)],
     ['marked keys with quotes', (n) => String.raw`token=\"`.repeat(n / 8)],
     ['marked keys with blanks', (n) => `token${' '.repeat(n)}`],
+    ['marked keys with strings', (n) => String.raw`token="\\"`.repeat(n / 10)],
+    ['marked keys with strings in strings', (n) => String.raw`\"token\": \"\\\\\", `.repeat(n / 20)],
+    ['marked keys in a broken step', (n) => `{"event": "flytekit_step", ${'"token": "x", '.repeat(n / 14)}`],
+    ['named keys in a broken step', (n) => `{"event": "flytekit_step", ${'"x": '.repeat(n / 5)}`],
+    ['quotes before colons', (n) => `{"event": "flytekit_step", ${'": '.repeat(n / 3)}`],
+    ['nested JSON', (n) => `{"message": "m", "a": {${'"b": {"password": 1}, '.repeat(n / 21)}"x": 1}}`],
+    ['words behind a marked key', (n) => `token=${'a.'.repeat(n / 2)}&`],
     ['backslashes behind a marked key', (n) => `token${'\\'.repeat(n)}`],
     ['returns', (n) => 'x\r'.repeat(n / 2)],
     ['escapes', (n) => '\u001b]'.repeat(n / 2)],

@@ -3,6 +3,7 @@ import type { Table, Tuple } from '../../src/batch.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Decoder, type DecodeOptions } from '../../src/decode.ts';
 import { LineCutter } from '../../src/framing/lines.ts';
+import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { UTC } from '../../src/zone.ts';
 
@@ -34,7 +35,7 @@ export const source: Source = {
 
 export const OPTIONS: DecodeOptions = {
   constants: {},
-  privacy: { params: [], mask: [] },
+  privacy: PRIVACY_DEFAULTS,
   zone: UTC,
   max_line_bytes: 1 << 20,
   logs: true,

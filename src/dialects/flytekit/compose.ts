@@ -1,7 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 import { flat, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
 import { settle, type Identity, type LineIdentity } from './identity.ts';

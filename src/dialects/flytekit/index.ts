@@ -1,5 +1,5 @@
 import type { Origin } from '../../origin.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import type { RowsBuilder } from '../../rows.ts';
 import type { Emit, Line } from '../dialect.ts';
 import { errorRow } from '../log/compose.ts';

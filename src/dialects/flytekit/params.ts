@@ -1,21 +1,36 @@
 import { encodeUtf8, joinMembers, quote } from '../../bytes.ts';
 import { members, valueText } from '../../json.ts';
-import { REDACTED, type Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
+import { REDACTED } from '../../privacy/rules.ts';
 
 /**
  * The inputs of a task: a JSON string that holds an object of name to string, and each of these strings is JSON text again, or repr text, or
  * cut at 256 characters and no longer JSON. Makes the object to store, as a byte string: decoded twice where that works, the values redacted
- * unless the privacy rules allow them. `text` is the content of the outer string.
+ * unless the privacy rules allow them. `text` is the content of the outer string. Gives `''` where not even names are stored.
  */
 export function paramsObject(text: string, privacy: Privacy): string {
+  if (privacy.dropsParams) return '';
   const named = read(text);
   if (named === undefined)
-    return `{"_unparsed":${quote(privacy.allowsParam('_unparsed') ? privacy.text(text) : REDACTED)}}`;
-  const parts = named.map(([name, value]): [string, string] => [
-    name,
-    privacy.allowsParam(name) ? decoded(value, privacy) : `"${REDACTED}"`,
-  ]);
+    return `{"_unparsed":${quote(privacy.param('_unparsed') === 'keep' ? privacy.value(text) : REDACTED)}}`;
+  const parts: [string, string][] = [];
+  for (const [name, value] of named) {
+    const rule = privacy.param(name);
+    if (rule === 'keep') parts.push([name, decoded(value, privacy)]);
+    else if (rule === 'hash') parts.push([name, quote(hashed(value, privacy))]);
+    else if (rule === 'redact') parts.push([name, `"${REDACTED}"`]);
+  }
   return `{${joinMembers(parts)}}`;
+}
+
+/** The hash of what the value says, as an attribute of that name would have it. Of a value that was cut it would be another. */
+function hashed(value: string, privacy: Privacy): string {
+  try {
+    const inner: unknown = JSON.parse(value);
+    return privacy.hash(typeof inner === 'string' ? inner : value.trim());
+  } catch {
+    return /^\s*["[{]|\.\.\.$/.test(value) ? REDACTED : privacy.hash(value);
+  }
 }
 
 /** Names and texts. What is no string, which flytekit never writes, is its JSON text: it may be deep, or have numbers that JSON.parse changes. */
@@ -42,14 +57,15 @@ const DEEPEST = 8;
 function decoded(value: string, privacy: Privacy): string {
   try {
     const inner: unknown = JSON.parse(value);
-    if (typeof inner === 'string') return quote(privacy.text(inner));
+    if (typeof inner === 'string') return quote(privacy.value(inner));
     // Elasticsearch refuses a row with a number of more than 1,000 characters.
     if (typeof inner !== 'object' || inner === null) return value.length > 1_000 ? quote(value) : value.trim();
-    const text = privacy.text(value);
-    const plain = text === value && !/\d{16}|\\u|[eE]/.test(value) && depth(inner) <= DEEPEST;
-    return plain ? encodeUtf8(JSON.stringify(inner)) : quote(text);
+    const kept = privacy.pruned(value);
+    const text = privacy.text(kept);
+    const plain = text === kept && !/\d{16}|\\u|[eE]/.test(kept) && depth(inner) <= DEEPEST;
+    return plain ? encodeUtf8(JSON.stringify(kept === value ? inner : JSON.parse(kept))) : quote(text);
   } catch {
-    return quote(privacy.text(value));
+    return quote(privacy.value(value));
   }
 }
 

@@ -1,4 +1,4 @@
-import { REDACTED } from '../../privacy.ts';
+import { REDACTED } from '../../privacy/rules.ts';
 
 /*
  * The params of a step when none of their values may be stored: only the names are wanted, so nothing is decoded. The text is a JSON object inside

@@ -1,12 +1,12 @@
 import { joinMembers, quote } from '../../bytes.ts';
 import { members, valueText } from '../../json.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import { parseTime } from '../../time.ts';
 import type { Line } from '../dialect.ts';
 import type { Times, When } from '../when.ts';
 import type { StepFields } from './compose.ts';
-import { OWN_KEYS, TRANSPORT_KEYS } from './tail.ts';
 import type { Identities } from './identities.ts';
+import { OWN_KEYS, TRANSPORT_KEYS } from './keys.ts';
 import { paramsObject } from './params.ts';
 import { stepProblem } from './schema.ts';
 
@@ -52,13 +52,17 @@ export function readReference(
   fields.params = params === undefined || params === 'null' ? '' : paramsObject(valueText(params)!, privacy);
   fields.lines = line.lines;
   const attributes: [string, string][] = [];
+  const add = (name: string, text: string): void => {
+    const told = privacy.attribute(name, text);
+    if (told !== undefined) attributes.push([name, quote(told)]);
+  };
   for (const [name, json] of raw) {
     // An extra may have taken the place of one of flytekit's own keys; then it is kept here.
     if ((OWN_KEYS.has(name) && !isExtra(name, value)) || (wrapped && TRANSPORT_KEYS.has(name))) continue;
     const text = valueText(json);
-    if (text !== undefined) attributes.push([name, quote(privacy.value(name, text))]);
+    if (text !== undefined) add(name, text);
   }
-  if (original !== undefined) attributes.push(['ts_original', quote(privacy.value('ts_original', original))]);
+  if (original !== undefined) add('ts_original', original);
   fields.attributes = joinMembers(attributes);
   return undefined;
 }

@@ -1,40 +1,8 @@
 import { quote } from '../../bytes.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
+import { OWN_KEYS, TRANSPORT_KEYS } from './keys.ts';
 import { paramsObject } from './params.ts';
 import { redactedParams } from './redact.ts';
-
-/** Keys that mean something: as an extra they overwrite, and that is for the reference decoder. */
-export const OWN_KEYS: ReadonlySet<string> = new Set([
-  'asctime',
-  'name',
-  'levelname',
-  'message',
-  'taskName',
-  'event',
-  'step',
-  'wall_time_s',
-  'process_time_s',
-  'status',
-  'error_type',
-  'execution_id',
-  'task_name',
-  'project',
-  'domain',
-  'params',
-  'timestamp',
-  // steptap's own attribute.
-  'steptap.artefact',
-]);
-/** Keys of a log agent's record. */
-export const TRANSPORT_KEYS: ReadonlySet<string> = new Set([
-  'kubernetes',
-  'log',
-  'stream',
-  'time',
-  'date',
-  '_p',
-  'logtag',
-]);
 
 /** What follows the fixed fields of a step: byte strings as in StepFields. */
 export interface Tail {
@@ -79,7 +47,8 @@ function readExtras(text: string, privacy: Privacy): Tail | undefined {
       return undefined;
     seen.push(name);
     const value = match[2] ?? match[3]!;
-    attributes.push(`"${name}":${quote(privacy.unmarked ? value : privacy.value(name, value))}`);
+    const told = privacy.unmarked ? value : privacy.attribute(name, value);
+    if (told !== undefined) attributes.push(`"${name}":${quote(told)}`);
     at = EXTRA.lastIndex;
   }
   return at === text.length - 1 ? { params: '', attributes: attributes.join(',') } : undefined;

@@ -1,7 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 import { joinMembers, quote } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import { formatTime } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
 import type { Identity } from '../flytekit/identity.ts';
@@ -63,7 +63,10 @@ function told(fields: LogFields, identity: Identity, privacy: Privacy): string {
   if (fields.message !== '') text += `,"message":${quote(privacy.text(fields.message))}`;
   if (fields.logger !== undefined && fields.logger !== '') text += `,"logger":${quote(fields.logger)}`;
   const attributes: [string, string][] = [];
-  for (const [name, value] of fields.attributes) attributes.push([name, quote(privacy.value(name, value))]);
+  for (const [name, value] of fields.attributes) {
+    const stored = privacy.attribute(name, value);
+    if (stored !== undefined) attributes.push([name, quote(stored)]);
+  }
   if (attributes.length > 0) text += `,"attributes":{${joinMembers(attributes)}}`;
   if (fields.lines !== 1) text += `,"lines":${fields.lines}`;
   const from = fields.when.from === 'line' ? '' : `ts:${fields.when.from}`;

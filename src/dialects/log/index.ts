@@ -1,10 +1,11 @@
 import { decodeUtf8 } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import type { Emit, Line } from '../dialect.ts';
 import { capture, captureText, newCapture, startsCapture, type Captured } from '../flytekit/capture.ts';
 import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
 import type { Flytekit } from '../flytekit/index.ts';
+import { TRANSPORT_KEYS } from '../flytekit/keys.ts';
 import { paramsObject } from '../flytekit/params.ts';
 import type { Times, When } from '../when.ts';
 import { logRow, type LogFields } from './compose.ts';
@@ -14,7 +15,6 @@ import { Pending, type Open, type OpenStack } from './pending.ts';
 import { continueStack, startStack } from './stack.ts';
 import { collapseProgress, stripAnsi } from './terminal.ts';
 import { readText } from './text.ts';
-import { TRANSPORT_KEYS } from '../flytekit/tail.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();
 /** The logger on which flytekit prints the errors it captured. */
@@ -76,7 +76,7 @@ export class LogDialect {
       return;
     }
     // Before the layout is read: that may take `password: x` for a logger and its message.
-    const said = readText(this.#privacy.text(text));
+    const said = readText(this.#privacy.line(text));
     const time = said.time;
     const when = time === undefined ? this.#times.ofNone(line.time) : this.#times.of(time, line.time);
     if (said.logger === FRAMEWORK && this.#captures(said.message, when, line)) return;

@@ -1,6 +1,6 @@
 import { members, valueText } from '../../json.ts';
 import { epochTime, parseTime } from '../../time.ts';
-import type { Privacy } from '../../privacy.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import type { Times, When } from '../when.ts';
 import { pythonLevel, readLevel, type Level } from './level.ts';
 import { rootErrorType } from './error-type.ts';
@@ -42,7 +42,7 @@ export function readJsonLog(
     const said = valueText(json);
     if (said !== undefined) rest.set(name, said);
   }
-  // A marked key is no field of the log, whatever it is called: then it is an attribute, and masked.
+  // A key that has a rule is no field of the log, whatever it is called: then it is an attribute, and treated as the rule says.
   const free = (names: readonly string[]): readonly string[] =>
     privacy.unmarked ? names : names.filter((name) => !privacy.marks(name));
   const level = take(rest, free(LEVEL), (name) =>
@@ -54,7 +54,7 @@ export function readJsonLog(
     (message !== undefined || level !== undefined) && typeof value[name] === 'string' ? value[name] : undefined,
   );
   const when = take(rest, free(TIME), (name) => readTime(value[name], runtime, times)) ?? times.ofNone(runtime);
-  const stack = STACKS.find((name) => typeof value[name] === 'string' && value[name] !== '');
+  const stack = free(STACKS).find((name) => typeof value[name] === 'string' && value[name] !== '');
   const error_type = stack === undefined ? undefined : rootErrorType(value[stack] as string);
   return { when, message: message ?? '', level, logger, error_type, attributes: rest };
 }

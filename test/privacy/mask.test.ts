@@ -1,36 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { decode, stepLine, type How, type Outcome } from './support/decode.ts';
+import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
+import { decode, stepLine, type How, type Outcome } from '../support/decode.ts';
+import { hidden as hiddenWith, params, SECRET, SECRETS, shown } from './canary.ts';
 
-/** Never to be seen in any row. In two words, so that half of it shows too. */
-const SECRET = 'canary-71f3';
-const SECRETS = `${SECRET} second-71f3`;
 const MASK = ['token', 'password', 'Authorization', 'api_key', 'geboren', 'prénom'];
-const MARKED: How = { privacy: { params: [], mask: MASK } };
+const MARKED: How = { privacy: { ...PRIVACY_DEFAULTS, mask: MASK } };
 
-/** Every byte of the rows, with what is base64 in them read. */
-function all({ rows }: Outcome): string {
-  return rows
-    .map(({ text, fields }) => {
-      const base64 = fields['raw_base64'];
-      return typeof base64 === 'string' ? text + Buffer.from(base64, 'base64').toString('latin1') : text;
-    })
-    .join('\n');
-}
-
-/** What the input became, when nothing of the secret is left, on either path. */
-function hidden(input: string | Buffer, how: How = MARKED): Outcome {
-  for (const fast of [true, false]) expect(all(decode(input, { ...how, fast }))).not.toContain('71f3');
-  const outcome = decode(input, how);
-  expect(outcome.rows.length).toBeGreaterThan(0);
-  return outcome;
-}
-
-/** Control: it is there when nobody marks it. */
-function shown(input: string | Buffer): void {
-  expect(all(decode(input, { privacy: { params: 'all', mask: [] } }))).toContain('71f3');
-}
-
-const params = (values: Record<string, unknown>): string => JSON.stringify(JSON.stringify(values));
+const hidden = (input: string | Buffer, how: How = MARKED): Outcome => hiddenWith(input, how);
 
 describe('Inputs of a task', () => {
   test.each([
@@ -42,7 +18,7 @@ describe('Inputs of a task', () => {
   ])('are redacted, their names stay: %s', (_, written) => {
     const line = stepLine({ params: written });
     shown(line);
-    expect(hidden(line, { privacy: { params: [], mask: [] } }).steps).toMatchObject([
+    expect(hidden(line, { privacy: PRIVACY_DEFAULTS }).steps).toMatchObject([
       { params: { user: '[redacted]', epochs: '[redacted]' } },
     ]);
   });
@@ -56,13 +32,15 @@ describe('Inputs of a task', () => {
 
   test('of a step whose event is the name of an extra are redacted too', () => {
     const line = stepLine({ event: '"mine"', params: params({ user: SECRETS, epochs: '3' }) });
-    expect(hidden(line, { privacy: { params: ['epochs'], mask: [] } }).logs).toMatchObject([
+    expect(hidden(line, { privacy: { ...PRIVACY_DEFAULTS, params: ['epochs'] } }).logs).toMatchObject([
       { attributes: { params: '{"user":"[redacted]","epochs":3}' } },
     ]);
   });
 
   test('that are allowed by name are decoded twice, with numbers exact', () => {
-    const how: How = { privacy: { params: ['lr', 'n', 'ds', 'shape', 'cut', 'nan', 'none', 'big'], mask: [] } };
+    const how: How = {
+      privacy: { ...PRIVACY_DEFAULTS, params: ['lr', 'n', 'ds', 'shape', 'cut', 'nan', 'none', 'big'] },
+    };
     const written = params({
       lr: '0.10',
       n: '1234567890123456789012345678901',
@@ -82,7 +60,7 @@ describe('Inputs of a task', () => {
   });
 
   test('that are no strings are as exact, and a marked name in them is masked', () => {
-    const how: How = { privacy: { params: 'all', mask: MASK } };
+    const how: How = { privacy: { ...PRIVACY_DEFAULTS, params: 'all', mask: MASK } };
     const written = `{"n": 1234567890123456789012345678901, "cfg": {"a": 1, "token": "${SECRETS}"}, "x": "y"}`;
     const { rows } = hidden(stepLine({ params: written }), how);
     expect(rows[0]?.text).toContain('"n":1234567890123456789012345678901');
@@ -90,7 +68,7 @@ describe('Inputs of a task', () => {
   });
 
   test('A marked name is masked even where all params are allowed', () => {
-    const how: How = { privacy: { params: 'all', mask: MASK } };
+    const how: How = { privacy: { ...PRIVACY_DEFAULTS, params: 'all', mask: MASK } };
     const { steps } = hidden(
       stepLine({ params: params({ token: SECRETS, a: `{"b": 1, "password": "${SECRETS}"}` }) }),
       how,
@@ -201,7 +179,7 @@ describe('A marked key', () => {
   });
 
   test('that is one of the names of a log field', () => {
-    const how: How = { privacy: { params: [], mask: ['name', 'date', 'text'] } };
+    const how: How = { privacy: { ...PRIVACY_DEFAULTS, mask: ['name', 'date', 'text'] } };
     const { logs } = hidden(`{"levelname": "INFO", "message": "signup", "name": "${SECRETS}"}`, how);
     expect(logs).toMatchObject([{ message: 'signup', level: 'INFO' }]);
     expect(decode('{"message": "x", "date": "1971-03-07 00:00:00"}', how).logs[0]?.['ts']).not.toMatch(/^1971/);
@@ -242,7 +220,7 @@ describe('What cannot be read is masked too', () => {
     ['in pieces of which one is missing', `${at} stderr P ${step.slice(0, 60)}\n${at} stderr F ${step.slice(90)}`],
     ['in a message', JSON.stringify({ message: `got ${step}`, levelname: 'INFO' })],
   ])('a step %s: params', (_, input) => {
-    expect(hidden(input, { privacy: { params: [], mask: [] } }).rows).not.toEqual([]);
+    expect(hidden(input, { privacy: PRIVACY_DEFAULTS }).rows).not.toEqual([]);
     expect(hidden(`${input}\n${step}`).rows).not.toEqual([]);
   });
 
