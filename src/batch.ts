@@ -7,6 +7,8 @@
 /** Where a row is stored. `rejections` is what could not be an event; its lane is the dead-letter lane. */
 export type Table = 'steps' | 'logs' | 'events' | 'rejections';
 
+export const TABLES: readonly Table[] = ['steps', 'logs', 'events', 'rejections'];
+
 /** The labels that metrics and summaries need, interned: equal label sets are the same object. `''` where unknown. */
 export interface Tuple {
   /** Small number of the object, for tables by it. Nearly always its own: who looks up by it compares the object too. */
@@ -57,6 +59,8 @@ export interface Batch {
   /** Name of the source, for counters and dead letters: `stdin`, a file's path, `lane:clickhouse`. */
   readonly source: string;
   readonly position: Position;
+  /** Bytes of the unfinished events in the position, nearly. */
+  readonly carried?: number;
   /** Physical lines that this batch's rows and blank lines took. */
   readonly lines: number;
   readonly rows: readonly Rows[];
@@ -64,7 +68,7 @@ export interface Batch {
 
 /** Bytes that a batch occupies in the spool: what its bound counts. */
 export function batchBytes(batch: Batch): number {
-  let bytes = 256;
+  let bytes = 256 + (batch.carried ?? 0);
   for (const rows of batch.rows) bytes += rows.bytes.length + rows.ends.length * 14;
   return bytes;
 }

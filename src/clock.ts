@@ -10,6 +10,9 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Reason of an abort that is no failure: without one, a DOMException with a stack is made each time. */
+export const OVER = 'over';
+
 /** setTimeout fires at once when asked for more than 2^31-1 ms. */
 const LONGEST_SLEEP_MS = 2_147_483_647;
 

@@ -12,10 +12,20 @@ export interface ReadCounts {
   filtered: Map<string, number>;
   /** By reason. */
   rejections: Map<string, number>;
+  /** Carries of an earlier process that could not be read. */
+  unread_carries: number;
 }
 
 export function newCounts(): ReadCounts {
-  return { bytes: 0, lines: 0, blank: 0, events: new Map(), filtered: new Map(), rejections: new Map() };
+  return {
+    bytes: 0,
+    lines: 0,
+    blank: 0,
+    events: new Map(),
+    filtered: new Map(),
+    rejections: new Map(),
+    unread_carries: 0,
+  };
 }
 
 export function bump(counts: Map<string, number>, key: string): void {
@@ -30,6 +40,7 @@ export class Counters {
   readonly #events: Counter;
   readonly #filtered: Counter;
   readonly #rejections: Counter;
+  readonly #unreadCarries: Counter;
 
   constructor(registry: Registry, spool: () => ReturnType<Spool['usage']>) {
     const registers = [registry];
@@ -49,6 +60,11 @@ export class Counters {
       'Lines that could not become events: dead letters',
       'reason',
     );
+    this.#unreadCarries = counter(
+      'steptap_unread_carries_total',
+      'Positions whose unfinished events could not be read, and are lost: another version wrote them',
+      'source',
+    );
     new Gauge({
       name: 'steptap_spool_bytes',
       help: 'Bytes in the spool',
@@ -65,12 +81,21 @@ export class Counters {
         this.set(spool().max_bytes);
       },
     });
+    new Gauge({
+      name: 'steptap_spool_full',
+      help: '1 while sources wait for room in the spool',
+      registers,
+      collect() {
+        this.set(spool().full ? 1 : 0);
+      },
+    });
   }
 
   add(source: string, counts: ReadCounts): void {
     this.#bytes.inc({ source }, counts.bytes);
     this.#lines.inc({ source }, counts.lines);
     this.#blank.inc({ source }, counts.blank);
+    if (counts.unread_carries > 0) this.#unreadCarries.inc({ source }, counts.unread_carries);
     for (const [key, count] of counts.events) {
       const [dialect = '', kind = ''] = key.split('\n');
       this.#events.inc({ dialect, kind }, count);

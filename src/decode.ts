@@ -1,4 +1,4 @@
-import type { Batch, Rows, Table, Tuple } from './batch.ts';
+import type { Batch, Position, Rows, Table, Tuple } from './batch.ts';
 import { decodeUtf8, encodeUtf8 } from './bytes.ts';
 import type { Clock } from './clock.ts';
 import { bump, newCounts, type ReadCounts } from './counters.ts';
@@ -11,6 +11,7 @@ import type { Chunk, LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
 import { unwrap } from './framing/record.ts';
+import { Joins } from './joins.ts';
 import { objectEnd, parseObject } from './json.ts';
 import { NOWHERE, Origins, type Constants, type Origin } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
@@ -31,6 +32,20 @@ export interface DecodeOptions {
   /** False: every line goes to the reference decoder. */
   readonly fast: boolean;
 }
+
+/** Where a decoder begins. */
+export interface Start {
+  /** Of the first line that it is fed, in the source. */
+  readonly offset: number;
+  /** The last position of the decoder before it, whose joins it goes on with. */
+  readonly from?: Position | undefined;
+}
+
+/**
+ * What is let go of, beside what is whole: `quiet`, the events whose streams say nothing more; `all`, everything, since the input has ended; `nothing`,
+ * since reading goes on another time: what is open stands in the position.
+ */
+export type LetGo = 'quiet' | 'all' | 'nothing';
 
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
@@ -55,6 +70,8 @@ export class Decoder implements Emit {
   readonly #times: Times;
   readonly #flytekit: Flytekit;
   readonly #log: LogDialect;
+  /** What of all of them is not whole yet. */
+  readonly #joins: Joins;
   readonly #line: Line;
   readonly #builders: Record<Table, RowsBuilder>;
   #counts = newCounts();
@@ -63,9 +80,16 @@ export class Decoder implements Emit {
   /** Records found on the line in hand, beside its first. */
   #records = 0;
   /** Offset up to which lines were read. */
-  offset = 0;
+  offset: number;
 
-  constructor(source: Source, options: DecodeOptions, clock: Clock, slabs = new Slabs()) {
+  constructor(
+    source: Source,
+    options: DecodeOptions,
+    clock: Clock,
+    slabs = new Slabs(),
+    { offset, from }: Start = { offset: 0 },
+  ) {
+    this.offset = offset;
     this.#builders = {
       steps: new RowsBuilder('steps', slabs),
       logs: new RowsBuilder('logs', slabs),
@@ -83,6 +107,13 @@ export class Decoder implements Emit {
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this);
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
+    this.#joins = new Joins(
+      { cut: this.#partials, recorded: this.#recorded, log: this.#log, failures: this.#flytekit.failures },
+      this.#times,
+      (line, unwrapped) => this.#content(line, unwrapped),
+    );
+    const carry = from?.['carry'];
+    if (carry !== undefined && !this.#joins.restore(carry, this.#origins)) this.#counts.unread_carries += 1;
   }
 
   /** True while an event is unfinished: `flush` must be called when nothing comes. */
@@ -96,17 +127,19 @@ export class Decoder implements Emit {
     if ('head' in chunk) this.#tooLong(chunk);
     else this.#lines(chunk.bytes, chunk.offset);
     if (this.#log.open) this.#log.flush(this.#times.monotonic() - QUIET_MS);
+    if (this.#joins.count > 1) this.#joins.bound();
     return this.#cut();
   }
 
-  /** Lets go of the events whose streams have gone quiet; with `all`, of everything: the input has ended. */
-  flush(all: boolean): { batch: Batch; counts: ReadCounts } {
+  flush(what: LetGo): { batch: Batch; counts: ReadCounts } {
     this.#times.arrive();
-    if (all) {
+    if (what === 'all') {
       for (const line of this.#partials.rest()) this.#content(line);
       for (const line of this.#recorded.rest()) this.#content(line, true);
     }
-    this.#log.flush(all ? Number.POSITIVE_INFINITY : this.#times.monotonic() - QUIET_MS);
+    if (what !== 'nothing') {
+      this.#log.flush(what === 'all' ? Number.POSITIVE_INFINITY : this.#times.monotonic() - QUIET_MS);
+    }
     return this.#cut();
   }
 
@@ -336,7 +369,8 @@ export class Decoder implements Emit {
     }
     const batch = {
       source: this.#source.name,
-      position: this.#source.position(this.offset),
+      position: this.#joins.position(this.#source.position(this.offset)),
+      carried: this.#joins.size(),
       lines: this.#taken,
       rows,
     };

@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 export interface Readiness {
   readonly ready: boolean;
   readonly sinks: Readonly<Record<string, { readonly state: string; readonly reason?: string }>>;
+  readonly spool?: { readonly bytes: number; readonly max_bytes: number; readonly full?: boolean };
 }
 
 export interface HttpServerOptions {
@@ -12,6 +13,11 @@ export interface HttpServerOptions {
   readonly listen: string;
   readonly registry: Registry;
   readiness(): Readiness;
+  /**
+   * False while histograms of an earlier process are not yet as far as they were: a scrape would see them go back, which Prometheus takes for a
+   * restart from 0. It is answered with 503 until then.
+   */
+  counted?(): boolean;
 }
 
 export interface HttpServer {
@@ -75,6 +81,7 @@ async function answer(
       const readiness = options.readiness();
       return say(readiness.ready ? 200 : 503, 'application/json; charset=utf-8', `${JSON.stringify(readiness)}\n`);
     }
+    if (options.counted?.() === false) return say(503, TEXT, 'counting what the last run had not; try again\n');
     if (!enter(scrapes, request, response)) return say(503, TEXT, `${MOST_SCRAPES} scrapes are running; try again\n`);
     say(200, options.registry.contentType, await options.registry.metrics());
   } catch (error) {

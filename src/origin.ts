@@ -46,12 +46,16 @@ export type Constants = Readonly<Partial<Record<ConstantField, string>>>;
  * lines of several streams in one pipe are joined each with its own.
  */
 export class Origin {
+  /** As it was asked for: `Origins.of` gives this origin for them. */
+  readonly given: OriginFields;
+  /** With the constants in their places. */
   readonly fields: OriginFields;
   readonly constants: Constants;
   /** The Kubernetes columns of its rows as JSON members, each with a comma before it: a byte string. */
   readonly fragment: string;
 
   constructor(fields: OriginFields, constants: Constants) {
+    this.given = fields;
     this.constants = constants;
     const { namespace, pod, pod_uid, container, node } = constants;
     this.fields = {

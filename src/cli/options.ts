@@ -24,8 +24,19 @@ export function bytes(name: string, text: string, least: number): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text);
   const size = match === null ? Number.NaN : Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
   if (!(size >= least))
-    throw new UsageError(`${name} ${text}: give a size of at least ${least} bytes, such as 1048576, 512k or 64m`);
+    throw new UsageError(`${name} ${text}: give a size of at least ${sizeText(least)}, such as 64m or 1g`);
   return size;
+}
+
+/** A round number of bytes as it may be given: `8m`. */
+function sizeText(size: number): string {
+  const [unit, factor] = Object.entries(UNITS).findLast(([, each]) => size % each === 0)!;
+  return `${size / factor}${unit}`;
+}
+
+export function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`${name} ${text}: give a whole number, such as 12`);
+  return Number(text);
 }
 
 export function seconds(name: string, text: string): number {
@@ -68,5 +79,15 @@ export function resolveEnvironment(option: string, text: string): string {
   });
 }
 
+const DEFAULT_STATE = './steptap-data';
+
 export const stateOption = (): Option =>
-  new Option('--state <dir>', 'where the embedded store and the dead letters are kept').default('./steptap-data');
+  new Option(
+    '--state <dir>',
+    'where the spool, the embedded store and the dead letters are kept; none keeps nothing',
+  ).default(DEFAULT_STATE);
+
+/** What has to stand behind a command so that it looks at the same state. */
+export function stateWords(state: string): string {
+  return state === DEFAULT_STATE ? '' : ` --state ${/^[\w./@:+-]+$/.test(state) ? state : `'${state}'`}`;
+}

@@ -27,8 +27,6 @@ Examples:
   steptap query --format JSONEachRow "SELECT * FROM steps WHERE status = 'error'"`,
     )
     .action(async (sql: string, flags: { state: string; format: string }) => {
-      // `| head` reads no further: that is no error.
-      process.stdout.on('error', () => process.exit(0));
       process.stdout.write(await query(flags.state, withFormat(sql, flags.format)));
     });
 }

@@ -19,6 +19,8 @@ export interface DeadLetter {
   readonly table?: string;
   /** `_id` of that row: `<src>-<seq>-<i>`. */
   readonly row?: string;
+  /** `_day` of that row. */
+  readonly row_day?: string;
   /** Of a line: its source, the offset of its first byte there, and how many physical lines it is. */
   readonly source?: string;
   readonly offset?: number;
@@ -27,6 +29,10 @@ export interface DeadLetter {
   readonly pod?: string | undefined;
   readonly container?: string | undefined;
   readonly stream?: string | undefined;
+  /** Of rows that were given up together: their records, and how many they are. */
+  readonly first_record?: number;
+  readonly last_record?: number;
+  readonly rows?: number;
   /** Byte string. */
   readonly raw: string;
   /** True when `raw` is only the beginning. */
@@ -45,6 +51,7 @@ export function deadLetterRow(letter: DeadLetter): { row: string; tuple: Tuple }
     sink,
     table,
     row: letter.row,
+    row_day: letter.row_day,
     dialect,
     source,
     namespace,
@@ -53,8 +60,9 @@ export function deadLetterRow(letter: DeadLetter): { row: string; tuple: Tuple }
     stream,
   };
   for (const [name, value] of Object.entries(texts)) if (value !== undefined) row += `,"${name}":${quote(value)}`;
-  if (offset !== undefined) row += `,"offset":${offset}`;
-  if (lines !== undefined) row += `,"lines":${lines}`;
+  const { first_record, last_record, rows } = letter;
+  const numbers = { offset, lines, first_record, last_record, rows };
+  for (const [name, value] of Object.entries(numbers)) if (value !== undefined) row += `,"${name}":${value}`;
   if (letter.cut === true) row += ',"cut":true';
   const bytes = Buffer.from(letter.raw, 'latin1');
   row += isUtf8(bytes)

@@ -1,23 +1,24 @@
 import type { Clock } from '../clock.ts';
-import { RowsBuilder } from '../rows.ts';
-import { SinkError, type Outcome, type Sink } from '../sinks/sink.ts';
-import type { Spool, SpoolReader, TakeLimits } from '../spool/spool.ts';
-import { pause, type Backoff } from './backoff.ts';
-import { blockOf, rowAt, split, type Block, type LanePart } from './block.ts';
-import { deadLetterRow } from './dead-letter.ts';
+import type { Sink } from '../sinks/sink.ts';
+import { between, rowsOf, type Mark } from '../spool/mark.ts';
+import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
+import type { Backoff } from './backoff.ts';
+import { blockAgain, blockOf, type Block } from './block.ts';
+import { gap } from './bury.ts';
+import { forgetfulStore, type BlockCursor, type CursorStore } from './cursor.ts';
+import { Delivery } from './delivery.ts';
 import type { LaneLedger } from './ledger.ts';
+import { buriedRows, rowId, settling } from './part.ts';
+import { Standing } from './standing.ts';
+import { Tries, type LaneState } from './tries.ts';
+
+export type { LaneState } from './tries.ts';
 
 /** A block closes at whichever comes first. ClickHouse wants about one insert a second per table; 8 MiB bounds memory. */
 export const BLOCK_LIMITS: TakeLimits = { max_rows: 10_000, max_bytes: 8 << 20, linger_ms: 1_000 };
 
-/** How often a sink that waits for an operator is tried again. */
-const HOLD_MS = 30_000;
-
-export interface LaneState {
-  readonly state: 'starting' | 'running' | 'retrying' | 'holding' | 'stopped';
-  /** What the sink said, when it is retrying or holding. */
-  readonly reason?: string;
-}
+/** Takes what is there already, and waits for nothing. */
+const AT_ONCE = AbortSignal.abort('over');
 
 export interface LaneOptions {
   readonly sink: Sink;
@@ -25,216 +26,234 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly ledger: LaneLedger;
   readonly backoff: Backoff;
+  /** Where the lane keeps how far it is; absent where nothing outlives the process. */
+  readonly cursor?: CursorStore;
   readonly limits?: TakeLimits;
   readonly hold_ms?: number;
   /** Of the dead letters: it ends after the others. */
   readonly late?: boolean;
-  /** Called once per change of state, never once per retry. */
+  /** When the spool is full, this lane's oldest records are given up. */
+  readonly drop_oldest?: boolean;
+  /** Called once per change of state, or of the reason why it holds; never once per retry. */
   readonly changed?: (state: LaneState, sink: Sink) => void;
+  readonly log?: (message: string, rows: number) => void;
 }
 
 /**
  * One sink's own loop over the spool: a dead sink costs the other lanes nothing.
  *
- * A lane is `starting` until its sink opens. Then it takes records, fixes a block, and sends the block's parts one after the other:
+ * A lane is `starting` until its sink opens. Then it settles the block that an earlier process had begun, if there is one, and goes on: it takes records, fixes a
+ * block, writes the block into its cursor, and delivers the block's parts one after the other (see Delivery). When all of them are settled the cursor says so, and
+ * the records may go. `retrying` and `holding` (an operator must act) last until a part is settled; nothing is dropped meanwhile, unless the spool is full and
+ * `drop_oldest` says so: then the oldest records are passed over, counted, and told in a dead letter.
  *
- *   stored        the rows are counted, and when all parts are settled the reader advances
- *   again         (some rows) those rows alone are sent again after a pause; `retrying`
- *   rejected      (some rows) they become dead letters, appended to the spool, before the reader advances
- *   retry         (the whole part) the same part with the same token, after a pause, for ever; `retrying`
- *   hold          an operator must act: `holding` until a part is settled, opened and tried again every 30 s; nothing is dropped
- *   split         two halves take the part's place; a single row becomes a dead letter
+ * Records of an earlier process are in doubt from the start, whether or not the cursor knows of a block: the newest cursor may be lost.
  *
  * `stopped` when the spool has ended and all of it is settled, or when the run is aborted: then what is not settled stays counted as pending.
  */
 export class Lane {
   readonly sink: Sink;
   readonly #options: LaneOptions;
+  readonly #store: CursorStore;
   readonly #reader: SpoolReader;
-  #state: LaneState = { state: 'starting' };
-  /** Rows of the block in hand that are settled, for `pending`. */
-  #settledInHand = 0;
+  readonly #standing: Standing;
+  readonly #tries: Tries;
+  /** Records up to here are to be given up. */
+  #given_up = 0;
+  #found_letters: Promise<ReadonlySet<string>> | undefined;
 
   constructor(options: LaneOptions) {
-    this.sink = options.sink;
+    const { sink, spool, ledger, cursor = forgetfulStore(), late = false } = options;
+    this.sink = sink;
     this.#options = options;
-    this.#reader = options.spool.reader(options.sink.name, { late: options.late ?? false });
+    this.#store = cursor;
+    this.#tries = new Tries({ ...options, store: cursor, urged: () => this.#asked });
+    const { found } = cursor;
+    const settled = found === undefined ? undefined : { seq: found.settled, mark: found.at };
+    const give_up = options.drop_oldest === true ? (seq: number): void => this.#giveUp(seq) : undefined;
+    this.#reader = spool.reader(sink.name, { late, settled, give_up });
+    const from = { seq: this.#reader.settled.seq, mark: this.#reader.passed };
+    this.#standing = new Standing(sink.tables, found, from);
+    if (found === undefined) ledger.accepted(this.#standing.pending(spool.mark));
+    this.#reader.keep(this.#standing.settled);
   }
 
   get state(): LaneState {
-    return this.#state;
+    return this.#tries.state;
+  }
+
+  /** Number of the last record that is settled. */
+  get settled(): number {
+    return this.#standing.settled;
   }
 
   /** Rows committed and not yet settled, counted in the spool. */
   pending(): number {
-    let rows = 0;
-    for (const record of this.#reader.unsettled()) {
-      for (const table of record.batch.rows) if (this.sink.tables.has(table.table)) rows += table.ends.length;
-    }
-    return rows - this.#settledInHand;
+    return this.#standing.pending(this.#options.spool.mark);
+  }
+
+  pendingBytes(): number {
+    return between(this.#standing.at, this.#options.spool.mark).bytes;
   }
 
   /** Age in seconds of the oldest record that is not settled; 0 when there is none. */
   oldestPending(): number {
-    for (const record of this.#reader.unsettled()) {
-      return (this.#options.clock.monotonic() - record.committed_at) / 1000;
-    }
-    return 0;
+    const oldest = this.#reader.oldest();
+    return oldest === undefined ? 0 : (this.#options.clock.monotonic() - oldest) / 1000;
   }
 
   /** Runs until the spool has ended and is drained, or the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#open(signal);
-    if (!signal.aborted) this.#become({ state: 'running' });
     while (!signal.aborted) {
-      const records = await this.#reader.take(this.#options.limits ?? BLOCK_LIMITS, signal);
-      if (records.length === 0) break;
-      const block = blockOf(records, this.sink.tables);
-      if (!(await this.#settle(block, signal))) break;
-      this.#settledInHand = 0;
-      this.#reader.advance(block.to);
-      this.#become({ state: 'running' });
+      if (this.#asked) await this.#drop(signal);
+      else if (!this.#tries.opened) await this.#tries.open(signal);
+      else {
+        const block = this.#standing.block ?? (await this.#next(signal));
+        if (block === 'over') break;
+        if (block !== 'aborted') await this.#deliver(block, signal);
+      }
     }
-    this.#become({ state: 'stopped' });
+    await this.#store.close().catch(() => {});
+    this.#tries.become({ state: 'stopped' });
   }
 
-  /** Sends the block's parts until all are settled; false when aborted first. */
-  async #settle(block: Block, signal: AbortSignal): Promise<boolean> {
-    const parts = [...block.parts];
-    let attempt = 0;
-    for (let part = parts.shift(); part !== undefined;) {
-      if (signal.aborted) return false;
-      const answer = await this.#send(part, signal);
-      if (signal.aborted && answer instanceof SinkError) return false;
-      if (!(answer instanceof SinkError)) {
-        part = await this.#account(part, answer);
-        if (part === undefined) {
-          attempt = 0;
-          this.#become({ state: 'running' });
-          part = parts.shift();
-        } else {
-          this.#become({ state: 'retrying', reason: `${answer.again.length} rows were refused for now` });
-          await this.#rest('again', pause(this.#options.backoff, attempt++, answer.retry_after_ms), signal);
-        }
-        continue;
-      }
-      part = { ...part, in_doubt: part.in_doubt || answer.in_doubt };
-      if (answer.failure === 'split') {
-        part = await this.#divide(part, parts, answer);
-        attempt = 0;
-        continue;
-      }
-      if (answer.failure === 'hold') {
-        this.#become({ state: 'holding', reason: answer.message });
-        await this.#rest(answer.code, this.#options.hold_ms ?? HOLD_MS, signal);
-        await this.#open(signal);
-      } else {
-        this.#become({ state: 'retrying', reason: answer.message });
-        await this.#rest(answer.code, pause(this.#options.backoff, attempt++, answer.retry_after_ms), signal);
-      }
+  /** The block that an earlier process had begun, or else the next one; in the cursor before anything of it is sent. */
+  async #next(signal: AbortSignal): Promise<Block | 'over' | 'aborted'> {
+    const { begun } = this.#standing;
+    if (begun !== undefined) return this.#again(begun, signal);
+    const records = await this.#reader.take(this.#options.limits ?? BLOCK_LIMITS, signal);
+    if (records.length > 0) return this.#begin(records, signal);
+    if (!signal.aborted) await this.#finish(signal);
+    return 'over';
+  }
+
+  async #begin(records: readonly SpoolRecord[], signal: AbortSignal): Promise<Block | 'aborted'> {
+    const { spool } = this.#options;
+    const [first] = records;
+    if (!(await this.#reach(first!.before, first!.seq - 1, signal))) return 'aborted';
+    const earlier = first!.src !== spool.src;
+    const block = blockOf(records, this.sink.tables, spool.last, earlier);
+    // A lane that has lost its cursor may have buried rows of any record.
+    if (earlier && this.#store.found === undefined) this.#settleBuried(block, await this.#letters());
+    this.#standing.begin(block);
+    return (await this.#save(signal, true)) ? block : 'aborted';
+  }
+
+  async #again(begun: BlockCursor, signal: AbortSignal): Promise<Block | 'aborted'> {
+    const { spool, ledger } = this.#options;
+    const records = await this.#reader.retake(begun.from, begun.to);
+    const buried = await spool.buried(this.sink.name, begun.head);
+    const { block, lost } = blockAgain(records, this.sink.tables, begun, this.#standing.at);
+    this.#settleBuried(block, buried);
+    ledger.lost(lost);
+    this.#standing.add({ lost });
+    this.#standing.begin(block);
+    return (await this.#save(signal, true)) ? block : 'aborted';
+  }
+
+  /** Ids of the rows of which earlier processes have made dead letters. */
+  #letters(): Promise<ReadonlySet<string>> {
+    this.#found_letters ??= this.#options.spool.buried(this.sink.name, 0);
+    return this.#found_letters;
+  }
+
+  /** Rows whose dead letters are in the spool already, though the cursor does not know it. */
+  #settleBuried({ parts }: Block, ids: ReadonlySet<string>): void {
+    if (ids.size === 0) return;
+    for (const [n, part] of parts.entries()) {
+      const is = (row: number): boolean => ids.has(rowId(part, row));
+      const buried = new Uint8Array(part.count).map((_, row) => (is(row) ? 1 : 0));
+      const rows = buriedRows({ buried });
+      if (rows === 0) continue;
+      parts[n] = { ...settling(part, is), buried };
+      this.#options.ledger.deadLettered(rows, 'earlier');
     }
+  }
+
+  async #deliver(block: Block, signal: AbortSignal): Promise<void> {
+    const { sink, clock, ledger, backoff, log = () => {} } = this.#options;
+    const delivery = new Delivery(block, {
+      sink,
+      clock,
+      ledger,
+      backoff,
+      log,
+      save: (sync) => this.#save(signal, sync),
+      append: (letters) => this.#tries.append(letters, signal),
+      become: (state) => this.#tries.become(state),
+      rest: (code, ms) => this.#tries.rest(code, ms, signal),
+      hold: (code) => this.#tries.hold(code, signal),
+      given_up: () => this.#asked,
+      done: (stored, dead_lettered) => this.#standing.add({ stored, dead_lettered }),
+    });
+    if (!(await delivery.settle(signal))) return;
+    this.#standing.end();
+    this.#reader.advance(block.to);
+    await this.#save(signal, true);
+  }
+
+  /** Counts the rows up to there that cannot be had any more: `to` is the last record that has any. False when aborted first. */
+  async #reach(at: Mark, to: number, signal: AbortSignal): Promise<boolean> {
+    const { ledger, clock } = this.#options;
+    const { dropping } = this.#standing;
+    const rows = Math.max(0, rowsOf(between(this.#standing.at, at), this.sink.tables));
+    if (dropping === undefined) {
+      ledger.lost(rows);
+      this.#standing.add({ lost: rows });
+    } else if (rows > 0) {
+      const letter = gap(dropping.from, Math.max(dropping.to, to), rows, this.sink, clock);
+      if (!(await this.#tries.append(letter, signal))) return false;
+      ledger.dropped(rows);
+      this.#standing.add({ dropped: rows });
+    }
+    this.#standing.reach(at);
     return true;
   }
 
-  async #send(part: LanePart, signal: AbortSignal): Promise<Outcome | SinkError> {
-    try {
-      return await this.sink.send(part, signal);
-    } catch (error) {
-      return asSinkError(error);
+  /** Everything is taken, and the spool has ended: what is behind the last record that can be read is lost. */
+  async #finish(signal: AbortSignal): Promise<void> {
+    const { spool } = this.#options;
+    const end = this.settled >= spool.last ? spool.mark : this.#reader.passed;
+    if (rowsOf(between(this.#standing.at, end), this.sink.tables) <= 0) return;
+    if (await this.#reach(end, spool.last, signal)) await this.#save(signal, true);
+  }
+
+  /** The spool is full, and this lane holds its oldest records. */
+  #giveUp(seq: number): void {
+    this.#given_up = Math.max(this.#given_up, seq);
+    if (this.#asked) this.#tries.wake();
+  }
+
+  /** True while records are to be given up that are not settled. */
+  get #asked(): boolean {
+    return this.#given_up > this.#standing.settled;
+  }
+
+  /** Gives up what it is asked to, and with it what is left of a block that holds some of it. */
+  async #drop(signal: AbortSignal): Promise<void> {
+    const { clock, ledger } = this.#options;
+    const standing = this.#standing;
+    const block = standing.block ?? standing.begun;
+    if (block !== undefined) {
+      const rows = standing.unsettled();
+      if (rows > 0 && !(await this.#tries.append(gap(block.from, block.to, rows, this.sink, clock), signal))) return;
+      ledger.dropped(standing.abandon());
     }
+    if (this.#asked) standing.skip(this.#given_up);
+    this.#reader.skip(standing.settled);
+    this.#reader.advance(standing.settled);
+    if (!(await this.#save(signal, true)) || standing.dropping === undefined) return;
+    // The record behind them tells how many rows they had.
+    const records = await this.#reader.take(this.#options.limits ?? BLOCK_LIMITS, AT_ONCE);
+    if (records.length > 0) await this.#begin(records, signal);
   }
 
-  /** Counts what was stored, writes dead letters for what was rejected; gives back the part if some rows must go again. */
-  async #account(part: LanePart, outcome: Outcome): Promise<LanePart | undefined> {
-    const { rejected, again } = outcome;
-    const before = part.settled?.reduce((sum, bit) => sum + bit, 0) ?? 0;
-    await this.#reject(part, rejected);
-    this.#options.ledger.stored(part.count - before - rejected.length - again.length);
-    this.#settledInHand += part.count - before - again.length;
-    if (again.length === 0) return undefined;
-    const settled = new Uint8Array(part.count).fill(1);
-    for (const row of again) settled[row] = 0;
-    return { ...part, settled };
+  #save(signal: AbortSignal, sync: boolean): Promise<boolean> {
+    return this.#tries.save(
+      () => this.#standing.cursor(),
+      sync,
+      (seq) => this.#reader.keep(seq),
+      signal,
+    );
   }
-
-  /** The next part after a split: the first half, with the second put back in front of the others. */
-  async #divide(part: LanePart, parts: LanePart[], error: SinkError): Promise<LanePart | undefined> {
-    if (part.count === 1) {
-      if (part.settled?.[0] !== 1) {
-        await this.#reject(part, [{ row: 0, code: error.code, detail: error.message }]);
-        this.#settledInHand += 1;
-      }
-      return parts.shift();
-    }
-    this.#options.ledger.split();
-    const [left, right] = split(part);
-    parts.unshift(right);
-    return left;
-  }
-
-  async #reject(part: LanePart, rejected: Outcome['rejected']): Promise<void> {
-    if (rejected.length === 0) return;
-    const builder = new RowsBuilder('rejections');
-    for (const { row: number, code, detail } of rejected) {
-      const { slice, row } = rowAt(part, number);
-      const { bytes, ends } = slice.rows;
-      const letter = deadLetterRow({
-        at_us: this.#options.clock.wall() * 1000,
-        reason: 'sink',
-        sink: this.sink.name,
-        code,
-        detail,
-        table: part.table,
-        row: `${slice.record.src}-${slice.record.seq}-${slice.base + row}`,
-        source: slice.record.batch.source,
-        raw: bytes.toString('latin1', row === 0 ? 0 : ends[row - 1], ends[row]! - 1),
-      });
-      builder.add(letter.row, letter.tuple, Number.NaN);
-      this.#options.ledger.deadLettered(1, code);
-    }
-    const rows = builder.take();
-    const batch = { source: `lane:${this.sink.name}`, position: {}, lines: 0, rows: rows === undefined ? [] : [rows] };
-    await this.#options.spool.append(batch, { reserved: true });
-  }
-
-  /** Opens the sink, again and again until it opens or the run is aborted. */
-  async #open(signal: AbortSignal): Promise<void> {
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        await this.sink.open(signal);
-        return;
-      } catch (error) {
-        const failure = asSinkError(error);
-        if (signal.aborted) return;
-        const hold = failure.failure === 'hold';
-        this.#become({ state: hold ? 'holding' : 'retrying', reason: failure.message });
-        const { backoff, hold_ms = HOLD_MS } = this.#options;
-        const wait = hold ? hold_ms : pause(backoff, attempt, failure.retry_after_ms);
-        await this.#rest(failure.code, wait, signal);
-      }
-    }
-  }
-
-  async #rest(code: string, ms: number, signal: AbortSignal): Promise<void> {
-    this.#options.ledger.retried(code);
-    await this.#options.clock.sleep(ms, signal);
-  }
-
-  #become(next: LaneState): void {
-    const changed = next.state !== this.#state.state;
-    this.#state = next;
-    if (changed) this.#options.changed?.(next, this.sink);
-  }
-}
-
-/** A sink throws SinkErrors only; anything else is a bug in it, and holds the data until it is mended. Its message may quote a row. */
-function asSinkError(error: unknown): SinkError {
-  if (error instanceof SinkError) return error;
-  const { name, message, stack = '' } = error instanceof Error ? error : new Error('thrown');
-  const [place = ''] = /\bat .+/.exec(stack.slice(stack.indexOf(message) + message.length)) ?? [];
-  const text = `${name} ${place}`;
-  return new SinkError('hold', 'BUG', `the sink failed in a way it does not know: ${text}`, {
-    cause: error,
-    in_doubt: true,
-  });
 }

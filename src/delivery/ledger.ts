@@ -1,11 +1,22 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Table } from '../batch.ts';
+import { rowsOf } from '../spool/mark.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 
 /** What one lane counts. Each figure is counted where it happens, none is derived from another. */
 export interface LaneLedger {
+  /** Rows that were in the spool before the lane was made. */
+  accepted(rows: number): void;
   stored(rows: number): void;
   deadLettered(rows: number, code: string): void;
+  /** Rows of records that can be read no more. */
+  lost(rows: number): void;
+  /** Rows that were given up because the spool was full, as its options say. */
+  dropped(rows: number): void;
+  /** Rows that the sink has more than once. */
+  duplicated(rows: number): void;
+  /** Rows that the sink has taken and does not show. */
+  unconfirmed(rows: number): void;
   retried(code: string): void;
   split(): void;
   totals(): LaneTotals;
@@ -15,16 +26,22 @@ export interface LaneTotals {
   accepted: number;
   stored: number;
   dead_lettered: number;
+  lost: number;
+  dropped: number;
 }
+
+export const NO_TOTALS: LaneTotals = { accepted: 0, stored: 0, dead_lettered: 0, lost: 0, dropped: 0 };
 
 /** What is asked of a lane. */
 export interface Watched {
   pending(): number;
+  /** Bytes of records. */
+  pendingBytes(): number;
   oldestPending(): number;
   readonly state: { readonly state: string };
 }
 
-/** The counters of every edge between the source and the sinks: for every sink, accepted = stored + dead-lettered + pending. */
+/** The counters of every edge between the source and the sinks: for every sink, accepted = stored + dead-lettered + lost + dropped + pending. */
 export class Ledger {
   readonly #lanes = new Map<string, { tables: ReadonlySet<Table>; totals: LaneTotals }>();
   readonly #accepted: Counter;
@@ -32,6 +49,10 @@ export class Ledger {
   readonly #deadLettered: Counter;
   readonly #retries: Counter;
   readonly #splits: Counter;
+  readonly #lost: Counter;
+  readonly #dropped: Counter;
+  readonly #duplicated: Counter;
+  readonly #unconfirmed: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -52,6 +73,22 @@ export class Ledger {
       'code',
     );
     this.#splits = counter('steptap_sink_splits_total', 'Parts that were halved to isolate a row', 'sink');
+    this.#lost = counter('steptap_sink_lost_rows_total', 'Rows in damaged records of the spool', 'sink');
+    this.#dropped = counter(
+      'steptap_sink_dropped_rows_total',
+      'Rows given up because the spool was full and its options allow it',
+      'sink',
+    );
+    this.#duplicated = counter(
+      'steptap_sink_duplicate_rows_total',
+      'Rows that the sink was found to have twice',
+      'sink',
+    );
+    this.#unconfirmed = counter(
+      'steptap_sink_unconfirmed_rows_total',
+      'Rows that the sink took, also when they were sent again, and does not show: does it remove them?',
+      'sink',
+    );
     const gauge = (name: string, help: string, set: (gauge: Gauge) => void, ...labelNames: string[]): Gauge =>
       new Gauge({
         name,
@@ -64,6 +101,9 @@ export class Ledger {
       });
     gauge('steptap_sink_pending_rows', 'Rows accepted and not yet settled', (to) => {
       for (const [sink, lane] of this.#watched) to.set({ sink }, lane.pending());
+    });
+    gauge('steptap_sink_pending_bytes', 'Bytes of records in the spool that are not settled', (to) => {
+      for (const [sink, lane] of this.#watched) to.set({ sink }, lane.pendingBytes());
     });
     gauge('steptap_sink_oldest_pending_seconds', 'Age of the oldest record that is not settled', (to) => {
       for (const [sink, lane] of this.#watched) to.set({ sink }, lane.oldestPending());
@@ -81,13 +121,22 @@ export class Ledger {
 
   readonly #watched = new Map<string, Watched>();
 
-  /** Registers a lane before the first append. */
-  lane(sink: string, tables: ReadonlySet<Table>): LaneLedger {
-    const totals: LaneTotals = { accepted: 0, stored: 0, dead_lettered: 0 };
+  /** Registers a lane before the first append, with what it has come to in earlier processes. */
+  lane(sink: string, tables: ReadonlySet<Table>, before: LaneTotals = NO_TOTALS): LaneLedger {
+    const totals = { ...before };
     this.#lanes.set(sink, { tables, totals });
-    this.#accepted.inc({ sink }, 0);
-    this.#stored.inc({ sink }, 0);
+    this.#accepted.inc({ sink }, totals.accepted);
+    this.#stored.inc({ sink }, totals.stored);
+    this.#lost.inc({ sink }, totals.lost);
+    this.#dropped.inc({ sink }, totals.dropped);
+    this.#duplicated.inc({ sink }, 0);
+    this.#unconfirmed.inc({ sink }, 0);
+    if (totals.dead_lettered > 0) this.#deadLettered.inc({ sink, code: 'earlier' }, totals.dead_lettered);
     return {
+      accepted: (rows) => {
+        totals.accepted += rows;
+        this.#accepted.inc({ sink }, rows);
+      },
       stored: (rows) => {
         totals.stored += rows;
         this.#stored.inc({ sink }, rows);
@@ -96,6 +145,16 @@ export class Ledger {
         totals.dead_lettered += rows;
         this.#deadLettered.inc({ sink, code }, rows);
       },
+      lost: (rows) => {
+        totals.lost += rows;
+        this.#lost.inc({ sink }, rows);
+      },
+      dropped: (rows) => {
+        totals.dropped += rows;
+        this.#dropped.inc({ sink }, rows);
+      },
+      duplicated: (rows) => this.#duplicated.inc({ sink }, rows),
+      unconfirmed: (rows) => this.#unconfirmed.inc({ sink }, rows),
       retried: (code) => this.#retries.inc({ sink, code }),
       split: () => this.#splits.inc({ sink }),
       totals: () => totals,
@@ -103,7 +162,7 @@ export class Ledger {
   }
 
   totals(sink: string): Readonly<LaneTotals> {
-    return this.#lanes.get(sink)?.totals ?? { accepted: 0, stored: 0, dead_lettered: 0 };
+    return this.#lanes.get(sink)?.totals ?? NO_TOTALS;
   }
 
   /** What a lane says of itself is asked when somebody looks. */
@@ -114,8 +173,7 @@ export class Ledger {
   /** Counts a committed record for every lane that takes its rows. */
   accept(record: SpoolRecord): void {
     for (const [sink, { tables, totals }] of this.#lanes) {
-      let rows = 0;
-      for (const table of record.batch.rows) if (tables.has(table.table)) rows += table.ends.length;
+      const rows = rowsOf(record.size, tables);
       if (rows === 0) continue;
       totals.accepted += rows;
       this.#accepted.inc({ sink }, rows);

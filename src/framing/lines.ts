@@ -9,6 +9,8 @@ export interface Lines {
   readonly bytes: Buffer;
   /** Offset of `bytes[0]` in the source. */
   readonly offset: number;
+  /** The read that `bytes` is a view of, when nothing else is: who has done with the lines has done with it. */
+  readonly read?: Buffer;
 }
 
 /** A line that is not whole: over the limit, only its beginning is kept; or reading was stopped in the middle of it. */
@@ -32,19 +34,25 @@ const RETURN = 13;
 const BLANK = 32;
 
 /**
- * Cuts a byte stream at its last newline: bytes in, Chunks out. Memory is bounded by `max_line_bytes`, whatever comes in.
- * Between batches nothing is cut or copied except a line that two reads share. When `stop` has aborted, the last line is not taken for a whole one.
+ * What the last line is when no newline ends it: `whole`, at the end of the input; `cut_short`, where reading was stopped in the middle of it;
+ * `left`, the same where it will be read again: then it does not come out at all.
  */
-export function wholeLines(max_line_bytes: number, stop?: AbortSignal): Transform {
-  const cutter = new LineCutter(max_line_bytes);
+export type LastLine = 'whole' | 'cut_short' | 'left';
+
+/**
+ * Cuts a byte stream at its last newline: bytes in, Chunks out. Memory is bounded by `max_line_bytes`, whatever comes in.
+ * Between batches nothing is cut or copied except a line that two reads share. `offset`: of the first byte, in the source; `last` is asked at the end.
+ */
+export function wholeLines(max_line_bytes: number, offset = 0, last: () => LastLine = () => 'whole'): Transform {
+  const cutter = new LineCutter(max_line_bytes, offset);
   return through2(
-    { objectMode: true, writableObjectMode: false, readableHighWaterMark: 2 },
+    { readableObjectMode: true, readableHighWaterMark: 2 },
     function (this: Transform, bytes: Buffer, _encoding, done) {
       for (const chunk of cutter.push(bytes)) this.push(chunk);
       done();
     },
     function (this: Transform, done) {
-      for (const chunk of cutter.end(stop?.aborted)) this.push(chunk);
+      for (const chunk of cutter.end(last())) this.push(chunk);
       done();
     },
   );
@@ -62,11 +70,12 @@ export class LineCutter {
   #segment = 0;
   #shown = 0;
   /** Offset in the source of the unfinished line, and bytes seen of it when it is over the limit. */
-  #offset = 0;
+  #offset: number;
   #skipped: { head: Buffer; length: number } | undefined;
 
-  constructor(max_line_bytes: number) {
+  constructor(max_line_bytes: number, offset = 0) {
     this.#max = max_line_bytes;
+    this.#offset = offset;
     this.#head = Math.min(max_line_bytes, HEAD_BYTES);
   }
 
@@ -89,12 +98,12 @@ export class LineCutter {
     return chunks;
   }
 
-  /** The last line, which no newline ended. With `stopped` it was not read to its end. */
-  end(stopped = false): Chunk[] {
-    if (this.#held === 0 && this.#skipped === undefined) return [];
+  /** The last line, which no newline ended. */
+  end(last: LastLine = 'whole'): Chunk[] {
+    if (last === 'left' || (this.#held === 0 && this.#skipped === undefined)) return [];
     const offset = this.#offset;
     const chunk = this.#finish(false);
-    if (!stopped || 'head' in chunk) return [chunk];
+    if (last === 'whole' || 'head' in chunk) return [chunk];
     return [{ head: chunk.bytes, offset, length: chunk.bytes.length, ended: false, cut_short: true }];
   }
 
@@ -114,12 +123,12 @@ export class LineCutter {
         at = newline + 1;
       }
     }
-    this.#emit(bytes.subarray(from, end), chunks);
+    this.#emit(bytes.subarray(from, end), chunks, from === start ? bytes : undefined);
   }
 
-  #emit(bytes: Buffer, chunks: Chunk[]): void {
+  #emit(bytes: Buffer, chunks: Chunk[], read?: Buffer): void {
     if (bytes.length === 0) return;
-    chunks.push({ bytes, offset: this.#offset });
+    chunks.push(read === undefined ? { bytes, offset: this.#offset } : { bytes, offset: this.#offset, read });
     this.#offset += bytes.length;
   }
 

@@ -1,9 +1,13 @@
+import { flat } from '../bytes.ts';
+import { originCarry, originOf, originSize, type PartialCarry } from '../carry.ts';
 import type { Line } from '../dialects/dialect.ts';
-import type { Origin } from '../origin.ts';
+import type { Origin, Origins } from '../origin.ts';
 
 interface Partial {
-  /** Byte strings, in order. */
-  readonly pieces: string[];
+  /** Byte string. */
+  text: string;
+  /** Pieces that it was put together from since it was last one string. */
+  pieces: number;
   length: number;
   lines: number;
   readonly offset: number;
@@ -14,6 +18,8 @@ interface Partial {
 const MOST = 1_000;
 /** All of them together, in longest lines. */
 const MOST_LONGEST = 16;
+/** A text put together with `+` is a tree until somebody reads it: with pieces of one byte, thirty times what it says. */
+const MOST_PIECES = 1_000;
 
 /**
  * Lines that a container runtime cut at 16 KiB, put together again: per stream, since stdout and stderr are interleaved in one file.
@@ -23,9 +29,21 @@ export class Partials {
   readonly #max: number;
   readonly #open = new Map<Origin, Partial>();
   #bytes = 0;
+  /** What the carry takes. */
+  size = 0;
 
   constructor(max_line_bytes: number) {
     this.#max = max_line_bytes;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Offset in the source of the oldest; infinite if none is open. */
+  get oldest(): number {
+    for (const { offset } of this.#open.values()) return offset;
+    return Number.POSITIVE_INFINITY;
   }
 
   /** True while a line of this stream is unfinished. */
@@ -35,20 +53,20 @@ export class Partials {
 
   /** The line goes on: keeps its text. Gives what is let go for it: the beginnings of other lines. */
   hold(line: Line): Line[] {
-    let open = this.#open.get(line.origin);
-    if (open === undefined) {
-      open = { pieces: [], length: 0, lines: 0, offset: line.offset, time: line.time };
-      this.#open.set(line.origin, open);
-    }
+    const open = this.#open.get(line.origin) ?? this.#begin(line.origin, line.offset, line.time);
     if (open.length <= this.#max) {
-      open.pieces.push(line.text);
-      this.#bytes += line.text.length;
+      open.text += line.text;
+      if (++open.pieces > MOST_PIECES) {
+        open.text = flat(open.text);
+        open.pieces = 0;
+      }
+      this.#count(line.text.length);
     }
     open.length += line.text.length;
     open.lines += line.lines;
     const gone: Line[] = [];
     while (this.#open.size > MOST || (this.#bytes > this.#max * MOST_LONGEST && this.#open.size > 1)) {
-      gone.push(this.#beginning(this.#open.keys().next().value!));
+      gone.push(this.letGo());
     }
     return gone;
   }
@@ -59,7 +77,7 @@ export class Partials {
     if (open === undefined) return line.text.length;
     this.#forget(line.origin, open);
     const length = open.length + line.text.length;
-    line.text = open.length > this.#max ? open.pieces.join('') : open.pieces.join('') + line.text;
+    line.text = open.length > this.#max ? open.text : open.text + line.text;
     line.lines += open.lines;
     line.offset = open.offset;
     line.time = open.time;
@@ -68,18 +86,45 @@ export class Partials {
 
   /** The lines that will not go on: the input has ended. */
   *rest(): Iterable<Line> {
-    for (const origin of this.#open.keys()) yield this.#beginning(origin);
+    while (this.#open.size > 0) yield this.letGo();
   }
 
-  #beginning(origin: Origin): Line {
-    const open = this.#open.get(origin)!;
+  /** The oldest, which is not waited for any longer. There must be one. */
+  letGo(): Line {
+    const [origin, open] = this.#open.entries().next().value!;
     this.#forget(origin, open);
-    const { pieces, lines, offset, time } = open;
-    return { text: pieces.join(''), time, origin, lines, offset };
+    const { text, lines, offset, time } = open;
+    return { text, time, origin, lines, offset };
   }
 
-  #forget(origin: Origin, { pieces }: Partial): void {
+  carry(): PartialCarry[] {
+    return [...this.#open].map(([origin, { text, length, lines, offset, time }]) => {
+      return { origin: originCarry(origin), text, length, lines, offset, time };
+    });
+  }
+
+  restore(carried: readonly PartialCarry[], origins: Origins): void {
+    for (const { origin, text, length, lines, offset, time } of carried) {
+      Object.assign(this.#begin(originOf(origin, origins), offset, time), { text, length, lines });
+      this.#count(text.length);
+    }
+  }
+
+  #begin(origin: Origin, offset: number, time: string): Partial {
+    const open: Partial = { text: '', pieces: 0, length: 0, lines: 0, offset, time };
+    this.#open.set(origin, open);
+    this.size += originSize(origin);
+    return open;
+  }
+
+  #forget(origin: Origin, { text }: Partial): void {
     this.#open.delete(origin);
-    for (const piece of pieces) this.#bytes -= piece.length;
+    this.size -= originSize(origin);
+    this.#count(-text.length);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.size += bytes;
   }
 }

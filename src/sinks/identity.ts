@@ -131,3 +131,20 @@ function stampRow(body: Body, stamp: Stamp, index: number): void {
 export function columnIdentity(src: string, seq: number, day: string): string {
   return `{"_day":"${day}","_src":"${src}","_seq":${seq},"_i":${NUMBER},`;
 }
+
+/** Which row of the part stands at `_seq`, `_i`; undefined for one that is none of it. */
+export function rowsByIdentity(part: Part): (seq: number, i: number) => number | undefined {
+  const spans = new Map<number, { readonly from: number; readonly to: number; readonly row: number }[]>();
+  let row = 0;
+  for (const { record, base, from, to } of part.slices) {
+    const span = { from: base + from, to: base + to, row };
+    const list = spans.get(record.seq);
+    if (list === undefined) spans.set(record.seq, [span]);
+    else list.push(span);
+    row += to - from;
+  }
+  return (seq, i) => {
+    const span = spans.get(seq)?.find(({ from, to }) => i >= from && i < to);
+    return span === undefined ? undefined : span.row + i - span.from;
+  };
+}

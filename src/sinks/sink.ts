@@ -20,7 +20,7 @@ export interface Part {
   readonly table: Table;
   /** `_day` of all its rows, `YYYY-MM-DD`: the partition, the index name. */
   readonly day: string;
-  /** `<src>-<from>-<to>`, with `/<first>-<last>` behind it after a split: the deduplication token. */
+  /** `<src>-<from>-<to>`, with `/<first>-<last>` behind it after a split and `r<n>` after a repair: the deduplication token. One token is the same rows for ever. */
   readonly token: string;
   readonly slices: readonly Slice[];
   /** Number of rows. */
@@ -47,6 +47,43 @@ export interface Outcome {
   readonly again: readonly number[];
   /** How long to wait before `again`, if the sink said so. */
   readonly retry_after_ms?: number;
+}
+
+/** Which rows of a part the sink has, as far as it can be asked. */
+export interface Found {
+  /** By row of the part: how often it is stored. 0 is not at all; 2 and more is a duplicate. 255 stands for all above. */
+  readonly copies: Uint8Array;
+  /**
+   * True when rows that are stored may not show yet (a replica that lags behind): then a row that is missing may only be sent under the token
+   * that it was sent under before.
+   */
+  readonly lags: boolean;
+}
+
+/** Records `from` to `to` of one epoch, of one day, as far as they are in one table. */
+export interface StoredRange {
+  readonly table: Table;
+  readonly day: string;
+  readonly src: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How one record is stored. `rows` above `distinct`: something is there twice. */
+export interface StoredRecord {
+  /** All rows, copies too. */
+  readonly rows: number;
+  /** Different `_i`. */
+  readonly distinct: number;
+}
+
+/** What can be asked how much it holds: `steptap audit` compares it with the spool. */
+export interface Auditable {
+  /**
+   * How the records of the range are stored, by `_seq`; one of which nothing is stored is absent. Exact, and everything that `send` has said to be
+   * stored is in it, but for a replica that lags behind. After `open`; rejects like `send`.
+   */
+  stored(range: StoredRange, signal: AbortSignal): Promise<Map<number, StoredRecord>>;
 }
 
 export const STORED: Outcome = { rejected: [], again: [] };
@@ -82,19 +119,43 @@ export class SinkError extends Error {
   }
 }
 
+/** A sink throws SinkErrors only; anything else is a bug in it, and holds the data until it is mended. Its message may quote a row. */
+export function asSinkError(error: unknown): SinkError {
+  if (error instanceof SinkError) return error;
+  const { name, message, stack = '' } = error instanceof Error ? error : new Error('thrown');
+  const [place = ''] = /\bat .+/.exec(stack.slice(stack.indexOf(message) + message.length)) ?? [];
+  const text = `${name} ${place}`;
+  return new SinkError('hold', 'BUG', `the sink failed in a way it does not know: ${text}`, {
+    cause: error,
+    in_doubt: true,
+  });
+}
+
+/** The name of the lane that serves a sink: what it has settled is true of that store only. */
+export function laneOf(sink: Pick<Sink, 'name' | 'lane'>): string {
+  return sink.lane ?? sink.name;
+}
+
 /**
  * Encode, send, classify the answer; nothing else. Retry, splitting, dead letters and counters are the lane's.
  *
  * The lane calls `open` before the first `send` and again after every hold, then `send` for one part at a time; both reject with a
  * SinkError and never with anything else that is expected. `close` may be called before `open`, and twice.
  */
-export interface Sink {
+export interface Sink extends Partial<Auditable> {
   readonly name: string;
+  /** Under which its lane is known, where one name stands for stores that have nothing in common. */
+  readonly lane?: string;
   /** The tables whose rows this sink takes. */
   readonly tables: ReadonlySet<Table>;
   /** Makes sure that the part can be written: tables, indices, permissions. */
   open(signal: AbortSignal): Promise<void>;
   send(part: Part, signal: AbortSignal): Promise<Outcome>;
+  /**
+   * Which rows of a part in doubt are stored; asked before a part is split, too. First makes sure that no earlier attempt on it is still running: a process that was killed leaves its
+   * queries behind. Rejects like `send`. Absent where sending again does no harm: ids that are refused the second time.
+   */
+  find?(part: Part, signal: AbortSignal): Promise<Found>;
   /** What stands at the other end, in a few words, for the start-up log line: `ClickHouse 26.7.2 at http://...`. */
   describe(): string;
   close(): Promise<void>;

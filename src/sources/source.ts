@@ -1,12 +1,34 @@
 import type { Readable } from 'node:stream';
 import type { Position } from '../batch.ts';
 
-/** Where bytes come from. Reading can be stopped at any time; what was read by then is still delivered. */
+/** Bytes, and the offset of the first of them in the source. */
+export interface Opened {
+  readonly bytes: Readable;
+  readonly offset: number;
+  /**
+   * What becomes of the unfinished events that the position carries. Absent: the bytes go on behind it, and so do they. `end`: other bytes come, and they will
+   * never be finished. `again`: what they are made of is read again.
+   */
+  readonly carried?: 'end' | 'again';
+}
+
+/**
+ * Where bytes come from. Reading can be stopped at any time; what was read by then is still delivered.
+ *
+ * A source advances by what is committed: the position of every batch is in its record, and after a restart `open` is given the last one. So what was
+ * read and not committed is read again by a source that `resumes`, and lost by one that cannot.
+ */
 export interface Source {
-  /** In counters and dead letters: `stdin`, a file's path. */
+  /** In counters and dead letters: `stdin`, a file's path. Positions are kept under it. */
   readonly name: string;
-  /** The bytes, from the start. Called once. */
-  open(): Readable;
+  /** True when it can be read again from a position. Then an unfinished last line is left for the next time. */
+  readonly resumes: boolean;
+  /** True when it has no end of its own: then others are read beside it, not after it. */
+  readonly follows?: boolean;
+  /** The bytes, from behind the position on. Called once. */
+  open(from: Position | undefined): Opened;
   /** The position when everything up to `offset` is in the spool. */
   position(offset: number): Position;
+  /** A piece that `bytes` gave, which nobody looks at any more. */
+  reuse?(read: Buffer): void;
 }

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { batchBytes, type Batch } from '../batch.ts';
+import { batchBytes, type Batch, type Position } from '../batch.ts';
 import type { Clock } from '../clock.ts';
-import { Reader } from './memory-reader.ts';
-import type { Committed, Spool, SpoolReader, SpoolRecord } from './spool.ts';
+import { add, markOf, NOTHING, type Mark } from './mark.ts';
+import { Reader, type Held, type ReadableSpool } from './reader.ts';
+import { drop, recordOf } from './record.ts';
+import { dayOf } from './segment.ts';
+import type { Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 interface Waiting {
   readonly batch: Batch;
@@ -20,18 +23,21 @@ export interface MemorySpoolOptions {
   readonly settled?: (record: SpoolRecord) => void;
 }
 
+/** A new spool, or a new epoch of one: 8 and 6 random bytes, in hex. */
+export function newSrc(spool = randomBytes(8).toString('hex')): string {
+  return `${spool}-${randomBytes(6).toString('hex')}`;
+}
+
 /**
  * The spool without a disk: bounded in bytes, gone with the process. Same contract as the one on disk.
  */
-export class MemorySpool implements Spool {
-  readonly src: string;
-  readonly #clock: Clock;
-  readonly #max_bytes: number;
-  readonly #appended: (record: SpoolRecord) => void;
-  readonly #settled: (record: SpoolRecord) => void;
+export class MemorySpool implements Spool, ReadableSpool {
+  readonly src = newSrc();
+  readonly positions: ReadonlyMap<string, Position> = new Map();
+  mark: Mark = NOTHING;
+  readonly #options: MemorySpoolOptions;
   /** Records not yet settled by every reader: `#records[n]` has the number `#first + n`. */
-  readonly #records: SpoolRecord[] = [];
-  readonly #sizes: number[] = [];
+  readonly #records: Held[] = [];
   readonly #readers: Reader[] = [];
   readonly #waiting: Waiting[] = [];
   #first = 1;
@@ -40,11 +46,11 @@ export class MemorySpool implements Spool {
   #closed = false;
 
   constructor(options: MemorySpoolOptions) {
-    this.#clock = options.clock;
-    this.#max_bytes = options.max_bytes;
-    this.#appended = options.appended ?? (() => {});
-    this.#settled = options.settled ?? (() => {});
-    this.src = `${randomBytes(8).toString('hex')}-${randomBytes(6).toString('hex')}`;
+    this.#options = options;
+  }
+
+  get last(): number {
+    return this.#first + this.#records.length - 1;
   }
 
   async append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
@@ -58,10 +64,16 @@ export class MemorySpool implements Spool {
     return waited;
   }
 
-  reader(_lane: string, options: { late?: boolean } = {}): SpoolReader {
-    const reader = new Reader(this, this.#clock, this.#first, options.late ?? false);
+  reader(lane: string, options: ReaderOptions = {}): SpoolReader {
+    const from = { seq: this.#first - 1, mark: this.#records[0]?.record.before ?? this.mark };
+    const reader = new Reader(lane, this, this.#options.clock, from, options);
     this.#readers.push(reader);
     return reader;
+  }
+
+  /** Asked for after a restart only, and this spool has none. */
+  async buried(): Promise<ReadonlySet<string>> {
+    return new Set();
   }
 
   end(): void {
@@ -69,47 +81,54 @@ export class MemorySpool implements Spool {
     this.#wake();
   }
 
-  usage(): { bytes: number; max_bytes: number } {
-    return { bytes: this.#bytes, max_bytes: this.#max_bytes };
+  usage(): { bytes: number; max_bytes: number; full: boolean } {
+    return { bytes: this.#bytes, max_bytes: this.#options.max_bytes, full: this.#waiting.length > 0 };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#ended = true;
     this.#closed = true;
     this.#wake();
   }
 
-  /** True when nothing more comes for the reader. */
+  async dispose(): Promise<void> {}
+
   over(late: boolean): boolean {
     return late ? this.#closed : this.#ended;
   }
 
-  /** True when nothing more comes before something is settled. */
   get pressed(): boolean {
     return this.#ended || this.#waiting.length > 0;
   }
 
-  /** The record with that number, if it is still held. */
-  at(seq: number): SpoolRecord | undefined {
-    return this.#records[seq - this.#first];
+  read(_reader: Reader, seq: number): Held | undefined {
+    const held = this.#records[seq - this.#first];
+    if (held !== undefined) held.refs += 1;
+    return held;
   }
+
+  letGo(held: Held): void {
+    if (drop(held)) this.#options.settled?.(held.record);
+  }
+
+  begin(): void {}
 
   /** Lets go of the records that every reader has settled, and admits who waits for room. */
   release(): void {
     let settled = Number.POSITIVE_INFINITY;
-    for (const reader of this.#readers) settled = Math.min(settled, reader.settled);
+    for (const reader of this.#readers) settled = Math.min(settled, reader.settled.seq);
     while (this.#records.length > 0 && this.#first <= settled) {
-      const record = this.#records.shift()!;
-      this.#settled(record);
-      this.#bytes -= this.#sizes.shift() ?? 0;
+      const held = this.#records.shift()!;
+      this.#bytes -= held.record.size.bytes;
       this.#first += 1;
+      this.letGo(held);
     }
     this.#admit();
   }
 
   /** A single record larger than the bound still goes in, alone: a spool must never hold a source back for ever. */
   #fits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#max_bytes;
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#options.max_bytes;
   }
 
   /** Commits on behalf of who waits, in order: an append that only resolved here could be overtaken before it commits. */
@@ -121,26 +140,15 @@ export class MemorySpool implements Spool {
   }
 
   #commit(batch: Batch, bytes: number): number {
-    const now = this.#clock.wall();
-    const bases: number[] = [];
-    let row = 0;
-    for (const rows of batch.rows) {
-      bases.push(row);
-      row += rows.ends.length;
-    }
-    const record: SpoolRecord = {
-      src: this.src,
-      seq: this.#first + this.#records.length,
-      day: new Date(now).toISOString().slice(0, 10),
-      committed_at: this.#clock.monotonic(),
-      batch,
-      bases,
-    };
-    this.#records.push(record);
-    this.#sizes.push(bytes);
+    const { clock } = this.#options;
+    const size = markOf(batch, bytes);
+    const header = { src: this.src, seq: this.last + 1, day: dayOf(clock.wall()), before: this.mark, size };
+    const record = recordOf(header, batch, clock.monotonic());
+    this.#records.push({ record, refs: 1 });
     this.#bytes += bytes;
-    this.#appended(record);
-    for (const reader of this.#readers) reader.added(record);
+    this.mark = add(this.mark, size);
+    this.#options.appended?.(record);
+    for (const reader of this.#readers) reader.added();
     return record.seq;
   }
 

@@ -1,5 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, UsageError } from '../errors.ts';
 
@@ -13,13 +24,22 @@ interface Holder {
   /** Tells two processes with one number apart: the kernel's boot id, and the start time of the process in clock ticks since boot. */
   readonly boot: string;
   readonly started: string;
+  /** Of process numbers: a container has its own, in which ours mean nothing. */
+  readonly namespace: string;
   readonly since: string;
 }
 
+/** A holder says so often that it is there; one that has said nothing for so long is gone. */
+const BEAT_MS = 1_000;
+const SILENCE_MS = 5_000;
+const LOOK_MS = 250;
+
 /**
- * Takes the lock of `directory`, made if need be. Throws a UsageError that names the holder. The file of a process that is gone is taken over.
+ * Takes the lock of `directory`, made if need be. Throws a UsageError that names the holder. The file of a process that is gone is taken over: one that can be
+ * seen from here at once, one of another container or another machine when it has given no sign for a while. `lost` is called if that was an error, and
+ * somebody else has the directory: then nothing may be written to it any more.
  */
-export function lockState(directory: string): Lock {
+export function lockState(directory: string, lost: () => void = () => {}): Lock {
   const path = join(directory, 'LOCK');
   // Never a name that was used before: what a killed process left under it may be the lock itself.
   const own = `${path}.${randomBytes(6).toString('hex')}`;
@@ -45,11 +65,30 @@ export function lockState(directory: string): Lock {
       `--state ${directory}: in use by process ${other.pid} (since ${other.since}); stop that one, or give this one a directory of its own with --state DIR`,
     );
   }
+  const beat = setInterval(() => {
+    if (!beats(path, text)) {
+      clearInterval(beat);
+      lost();
+    }
+  }, BEAT_MS).unref();
   return {
     release() {
+      clearInterval(beat);
       if (textOf(path) === text) unlinkSync(path);
     },
   };
+}
+
+/** Gives a sign; false when the lock is another's. A disk that is full for now does not make it one. */
+function beats(path: string, text: string): boolean {
+  try {
+    if (textOf(path) !== text) return false;
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // Whoever looks waits for several of them.
+  }
+  return true;
 }
 
 /**
@@ -69,7 +108,7 @@ function take(path: string, own: string): Holder | undefined {
     const text = textOf(path);
     if (text === undefined) continue;
     const holder = holderOf(text);
-    if (holder !== undefined && alive(holder)) return holder;
+    if (holder !== undefined && alive(holder, path)) return holder;
     const claim = `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
     const rival = take(claim, own);
     if (rival !== undefined) return rival;
@@ -86,8 +125,9 @@ function take(path: string, own: string): Holder | undefined {
 
 /** Who holds the directory, if anybody does. */
 export function lockHolder(directory: string): number | undefined {
-  const holder = holderOf(textOf(join(directory, 'LOCK')) ?? '');
-  return holder !== undefined && alive(holder) ? holder.pid : undefined;
+  const path = join(directory, 'LOCK');
+  const holder = holderOf(textOf(path) ?? '');
+  return holder !== undefined && alive(holder, path) ? holder.pid : undefined;
 }
 
 function textOf(path: string): string | undefined {
@@ -107,13 +147,36 @@ function holderOf(text: string): Holder | undefined {
   }
 }
 
-function alive(holder: Holder): boolean {
+function alive(holder: Holder, path: string): boolean {
+  const own = identity(process.pid)!;
+  // Numbers of a process say something where they were given; elsewhere only its signs do.
+  if (holder.boot !== own.boot || holder.namespace !== own.namespace) return givesSigns(path);
   const now = identity(holder.pid);
-  return now !== undefined && now.boot === holder.boot && now.started === holder.started;
+  return now !== undefined && now.started === holder.started;
+}
+
+/** Watches for a sign: clocks of two machines differ, so that the time of the last one means nothing. */
+function givesSigns(path: string): boolean {
+  const last = signOf(path);
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < SILENCE_MS; waited += LOOK_MS) {
+    Atomics.wait(pause, 0, 0, LOOK_MS);
+    const sign = signOf(path);
+    if (sign !== last) return sign !== undefined;
+  }
+  return false;
+}
+
+function signOf(path: string): number | undefined {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of a living process; undefined if there is none with this number. Without /proc, the number alone must do. */
-function identity(pid: number): { boot: string; started: string } | undefined {
+function identity(pid: number): { boot: string; started: string; namespace: string } | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -126,8 +189,8 @@ function identity(pid: number): { boot: string; started: string } | undefined {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     // It has ended, and nobody has asked how: as in a container whose first process is no init.
     if (fields[0] === 'Z') return undefined;
-    return { boot, started: fields[19] ?? '' };
+    return { boot, started: fields[19] ?? '', namespace: readlinkSync('/proc/self/ns/pid') };
   } catch {
-    return { boot: '', started: '' };
+    return { boot: '', started: '', namespace: '' };
   }
 }

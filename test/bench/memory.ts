@@ -37,7 +37,7 @@ interface Run {
 async function pipe(file: string, times: number, directory: string, sinks: NullSinks): Promise<Run> {
   const writer = [process.execPath, LOOPS, 'repeat', file, String(times)];
   const into = ['--clickhouse', sinks.clickhouse, '--elasticsearch', sinks.elasticsearch, '--metrics', 'none'];
-  const options = ['--logs', 'none', '--state', join(directory, 'state')];
+  const options = ['--logs', 'none', '--state', 'none'];
   const steptap = [process.execPath, '--require', USAGE, STEPTAP, 'run', ...options, ...into];
   const line = `${writer.map(quoted).join(' ')} | ${steptap.map(quoted).join(' ')}`;
   const child = spawn('sh', ['-c', line], {

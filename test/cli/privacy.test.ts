@@ -10,7 +10,7 @@ const KEY = 'canary-71f3-canary-71f3';
 
 const step = `${line('score').slice(0, -2)}, "email": "ada@example.org", "birthday": "1815-12-10", "rows": 5, "seat": 7}\n`;
 const broken = step.replace('"wall_time_s": 1.5', '"wall_time_s": "long"');
-const text = 'mailed email=ada@example.org, token=abc\n';
+const text = 'mailed email=ada@example.org, token=hush-hush\n';
 const OPTIONS = ['--attributes', 'email,rows', '--drop', 'birthday', '--mask', 'token', '--hash', 'email'];
 
 test('rules for personal data hold for rows and for dead letters, and the secret of --hash is nowhere', async () => {
@@ -33,7 +33,7 @@ test('rules for personal data hold for rows and for dead letters, and the secret
     .replace('1815-12-10', '***')
     .replace('"seat": 7', '"seat": "***"');
   expect(letters).toMatchObject([{ reason: 'schema', raw }]);
-  expect(JSON.stringify([rows, letters, stdout, stderr])).not.toMatch(/71f3|ada@|1815|abc/);
+  expect(JSON.stringify([rows, letters, stdout, stderr])).not.toMatch(/canary|ada@|1815-12-10|hush/);
 });
 
 test('with --dead-letters-keep-raw a dead letter has the very bytes of its line', async () => {

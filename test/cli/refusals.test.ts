@@ -14,6 +14,7 @@ const FIELDS =
 const refusals: readonly (readonly [string, readonly string[], string])[] = [
   ['a file that is not there', ['--input', 'nope.log', ...NONE], 'steptap: --input nope.log: there is no such file'],
   ['a directory', ['--input', '.', ...NONE], 'steptap: --input .: is a directory; name a file'],
+  ['to follow nothing', ['--follow'], 'steptap: --follow: name the files that are followed with --input FILE'],
   [
     'a constant of no field',
     ['--set', 'colour=red'],
@@ -37,7 +38,32 @@ const refusals: readonly (readonly [string, readonly string[], string])[] = [
   [
     'a size that is none',
     ['--spool-bytes', 'lots'],
-    'steptap: --spool-bytes lots: give a size of at least 1048576 bytes, such as 1048576, 512k or 64m',
+    'steptap: --spool-bytes lots: give a size of at least 8m, such as 64m or 1g',
+  ],
+  [
+    'a spool that is too small',
+    ['--spool-bytes', '1m'],
+    'steptap: --spool-bytes 1m: give a size of at least 8m, such as 64m or 1g',
+  ],
+  [
+    'a memory that is too small',
+    ['--spool-memory', '512k'],
+    'steptap: --spool-memory 512k: give a size of at least 1m, such as 64m or 1g',
+  ],
+  [
+    'a policy that is none',
+    ['--sync', 'sometimes'],
+    `error: option '--sync <when>' argument 'sometimes' is invalid. Allowed choices are group, always, never.\n${HINT}`,
+  ],
+  [
+    'to give up rows of a sink that is none',
+    ['--drop-oldest', 'elasticsearch', '--clickhouse', 'http://127.0.0.1:1', ...NONE],
+    'steptap: --drop-oldest elasticsearch: rows go to no such sink; there are clickhouse',
+  ],
+  [
+    'to keep nothing, without a server',
+    ['--state', 'none', ...NONE],
+    'steptap: --state none: then rows need a server; name one with --clickhouse or --elasticsearch, or add --no-store',
   ],
   ['a time that is none', ['--grace', 'soon'], 'steptap: --grace soon: give a number of seconds, such as 30'],
   [

@@ -6,6 +6,7 @@ import { Home, line, lines } from './parts.ts';
 
 const home = new Home();
 const NONE = ['--metrics', 'none'];
+const THERE = 'in steptap-data/dead-letters, with the reason; steptap dead-letters ls shows them';
 /** Rows go to NDJSON files. */
 const FILES = { env: { NODE_OPTIONS: `--import=${new URL('./without-chdb.mjs', import.meta.url).href}` } };
 
@@ -80,8 +81,8 @@ test('a line that claims to be a step and is broken is in the dead letters, with
   const { code, log } = await home.start(NONE, { input, ...FILES }).ended;
   expect(code).toBe(0);
   expect(log.slice(-2)).toMatchObject([
-    { level: 'warning', message: '1 dead letter is in steptap-data/dead-letters, with the reason', dead_letters: 1 },
-    { level: 'info', message: 'stopped' },
+    { level: 'warning', message: `1 dead letter is ${THERE}`, dead_letters: 1 },
+    { level: 'info', message: 'stopped', sinks: { files: { stored: 2 }, 'dead-letters': { stored: 1 } } },
   ]);
   const [letter, ...more] = await home.rows('steptap-data', 'dead-letters');
   expect(more).toEqual([]);
@@ -111,8 +112,12 @@ test('a row that the store refuses is in the dead letters too, its neighbours ar
     { ...refused, row: expect.stringMatching(/-1-41$/) },
   ]);
   expect(log.slice(-2)).toMatchObject([
-    { level: 'warning', message: '2 dead letters are in steptap-data/dead-letters, with the reason', dead_letters: 2 },
-    { level: 'info', message: 'stopped' },
+    { level: 'warning', message: `2 dead letters are ${THERE}`, dead_letters: 2 },
+    {
+      level: 'info',
+      message: 'stopped',
+      sinks: { clickhouse: { accepted: 42, stored: 40, dead_lettered: 2, lost: 0, dropped: 0, pending: 0 } },
+    },
   ]);
 });
 
@@ -152,7 +157,7 @@ test('--no-store keeps no rows, only metrics and dead letters', async () => {
   const args = ['--no-store', '--metrics', '127.0.0.1:0'];
   const { code, log } = await home.start(args, { input: lines(3) + broken }).ended;
   expect([code, log[0]?.message]).toEqual([0, 'reading stdin; storing in nothing']);
-  expect(await readdir(join(home.path, 'steptap-data'))).toEqual(['dead-letters']);
+  expect(await readdir(join(home.path, 'steptap-data'))).toEqual(['dead-letters', 'spool']);
   expect(await home.rows('steptap-data', 'dead-letters')).toMatchObject([{ reason: 'schema' }]);
 });
 
@@ -198,7 +203,20 @@ test('FLYTE_TELEMETRY_CLICKHOUSE_TABLE writes steps alone, as flytekit itself wo
     { table: 'flytekit_telemetry', step: 'row 1' },
   ]);
   const off = { ...env, ...FILES.env, FLYTE_TELEMETRY_ENABLED: '0' };
-  expect((await home.start(NONE, { input: lines(2), env: off }).ended).code).toBe(0);
+  const elsewhere = ['--state', 'elsewhere', ...NONE];
+  expect((await home.start(elsewhere, { input: lines(2), env: off }).ended).code).toBe(0);
   expect(backend.rows).toHaveLength(2);
-  expect(await home.rows('steptap-data', 'ndjson')).toHaveLength(2);
+  expect(await home.rows('elsewhere', 'ndjson')).toHaveLength(2);
+});
+
+test('a store that is added later also gets what the spool still has from before', async () => {
+  const { server, backend } = await home.clickhouse();
+  const first = ['--clickhouse', server.url, ...NONE];
+  expect((await home.start(first, { input: `${lines(2)}words\n` }).ended).code).toBe(0);
+  const search = await startElasticsearchBench();
+  const both = [...first, '--elasticsearch', search.server.url];
+  expect((await home.start(both, { input: lines(2, 'more') }).ended).code).toBe(0);
+  await search.stop();
+  expect(backend.rows).toHaveLength(5);
+  expect(search.backend.documents.size).toBe(5);
 });

@@ -69,6 +69,7 @@ export class Course {
           this.sent.push(part);
           return sink.send(part, signal);
         },
+        ...(sink.find === undefined ? {} : { find: (part: Part, signal: AbortSignal) => sink.find!(part, signal) }),
         describe: () => sink.describe(),
         close: () => sink.close(),
       },
@@ -119,7 +120,7 @@ export class Course {
 
   /** Rows that stand in the spool because the sink refused them. Ends the spool. */
   async deadLetters(): Promise<DeadLetterRow[]> {
-    this.spool.close();
+    await this.spool.close();
     const letters: DeadLetterRow[] = [];
     for (;;) {
       const records = await this.#burying.take(ALL, new AbortController().signal);

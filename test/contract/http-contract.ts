@@ -1,4 +1,5 @@
 import { expect, vi } from 'vitest';
+import { NO_TOTALS } from '../../src/delivery/ledger.ts';
 import { HTTP_FAULTS, type Fault, type FaultyServer } from '../support/faulty-server.ts';
 import { stepRow } from '../support/rows.ts';
 import { HOLD_MS, onCourse, type Course } from './course.ts';
@@ -92,7 +93,7 @@ export async function endures(bench: HttpBench, course: Course, trouble: Trouble
   expect(course.lane.state.state).toBe(trouble.ends);
   expect(course.lane.state.reason).toBeTruthy();
   expect(course.lane.pending()).toBe(named.length);
-  expect(course.counted.totals()).toEqual({ accepted: named.length, stored: 0, dead_lettered: 0 });
+  expect(course.counted.totals()).toEqual({ ...NO_TOTALS, accepted: named.length, stored: 0, dead_lettered: 0 });
   for (const code of course.codes) expect(code).toMatch(trouble.code);
   const least = trouble.ends === 'holding' ? HOLD_MS : (trouble.rest ?? 0);
   for (const pause of course.clock.slept) expect(pause).toBeGreaterThanOrEqual(least);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { split, type LanePart } from '../../src/delivery/block.ts';
+import { NO_DOUBT, split, type LanePart } from '../../src/delivery/part.ts';
 import type { Table } from '../../src/batch.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { partOf, stepRow, type RowObject } from '../support/rows.ts';
@@ -52,7 +52,8 @@ export function sinkCases({ start }: SinkContract): Case[] {
     on('half of a part is that half', async ({ sink, stored }) => {
       await sink.open(never);
       const whole = partOf(['a', 'b', 'c'].map((step) => stepRow({ step })));
-      const [left, right] = split({ ...whole, whole: whole.token, first: 0 } satisfies LanePart);
+      const part: LanePart = { ...whole, whole: whole.token, first: 0, of: whole.count, doubt: NO_DOUBT };
+      const [left, right] = split(part);
       await sink.send(right, never);
       expect(await stored()).toEqual(counts(['b', 'c']));
       await sink.send(left, never);
@@ -150,9 +151,10 @@ export function discreet(texts: readonly string[]): void {
   for (const text of texts) for (const secret of SECRETS) expect(text).not.toContain(secret);
 }
 
-/** For every sink, always: accepted = stored + dead-lettered + pending. */
+/** For every sink, always: accepted = stored + dead-lettered + lost + dropped + pending; and here nothing is lost, and nothing dropped. */
 export function closes({ counted, lane }: Course): void {
-  const { accepted, stored, dead_lettered } = counted.totals();
+  const { accepted, stored, dead_lettered, lost, dropped } = counted.totals();
   const pending = lane.pending();
-  expect({ stored, dead_lettered, pending, sum: stored + dead_lettered + pending }).toMatchObject({ sum: accepted });
+  const sum = stored + dead_lettered + lost + dropped + pending;
+  expect({ stored, dead_lettered, lost, dropped, pending, sum }).toMatchObject({ lost: 0, dropped: 0, sum: accepted });
 }

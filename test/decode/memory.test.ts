@@ -53,6 +53,6 @@ describe('Lines that have been read leave nothing large behind', () => {
     }
     expect((used() - before) / (1 << 20)).toBeLessThan(50);
     // Alive until here.
-    decoder.flush(true);
+    decoder.flush('all');
   });
 });

@@ -67,16 +67,16 @@ describe('Events of several lines', () => {
       // Looked at every half second, as it is while nothing comes.
       for (const pause of [500, 400]) {
         clock.pass(pause);
-        expect(decoder.flush(false).batch.rows).toEqual([]);
+        expect(decoder.flush('quiet').batch.rows).toEqual([]);
       }
       expect(fed(decoder, more)).toEqual([]);
     }
     for (let n = 0; n < 2; n++) {
       clock.pass(500);
-      expect(decoder.flush(false).batch.rows).toEqual([]);
+      expect(decoder.flush('quiet').batch.rows).toEqual([]);
     }
     clock.pass(100);
-    const [rows] = decoder.flush(false).batch.rows;
+    const [rows] = decoder.flush('quiet').batch.rows;
     expect(rows?.bytes.toString()).toContain('"lines":4');
     expect(decoder.open).toBe(false);
   });
@@ -128,7 +128,7 @@ describe('Counting', () => {
     const bytes = Buffer.from(samples.join('\n'), 'latin1');
     const [chunk] = new LineCutter(1 << 20).push(Buffer.concat([bytes, Buffer.from('\n')]));
     const { batch, counts } = decoder.feed(chunk!);
-    const rest = decoder.flush(true);
+    const rest = decoder.flush('all');
     expect(batch.rows.map(({ table }) => table)).toEqual(['steps', 'events', 'rejections']);
     expect(batch.lines + rest.batch.lines).toBe(samples.length);
     const whole = decode(bytes);

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { NO_TOTALS } from '../../src/delivery/ledger.ts';
 import { SinkError, STORED } from '../../src/sinks/sink.ts';
 import { FakeClock, HastyClock, settled } from '../support/fake-clock.ts';
+import { Fuse } from '../support/mortal.ts';
+import { World } from './lives.ts';
 import { batchOf, gap, hold, inTurn, never, Plant, poison, retry, ScriptedSink, stepsOf } from './scripted.ts';
 
 test('a lane is starting until its sink opens, and says once why it does not', async () => {
@@ -47,7 +50,80 @@ test('a change of state is told once, however many tries it lasts', async () => 
   ]);
   expect(rig.counts.retried).toEqual(['AGAIN', 'AGAIN', 'AGAIN', 'HELP', 'HELP', 'HELP']);
   expect(sink.opened).toBe(1 + 3);
-  expect(rig.totals()).toEqual({ accepted: 3, stored: 3, dead_lettered: 0 });
+  expect(rig.totals()).toEqual({ ...NO_TOTALS, accepted: 3, stored: 3, dead_lettered: 0 });
+});
+
+test('while a sink holds, a new reason is told, and the same one is not told twice', async () => {
+  const plant = new Plant();
+  const sink = new ScriptedSink(
+    inTurn([hold('60'), hold('60'), hold('516'), retry(), retry('OTHER'), hold('516'), STORED]),
+  );
+  const rig = plant.lane(sink);
+  await plant.spool.append(batchOf(['a']));
+  plant.spool.end();
+  await rig.lane.run(never);
+  expect(rig.states.map(({ state, reason }) => `${state} ${reason ?? ''}`.trim())).toEqual([
+    'running',
+    'holding said 60',
+    'holding said 516',
+    'retrying said AGAIN',
+    'holding said 516',
+    'running',
+    'stopped',
+  ]);
+});
+
+test('a lane whose dead letters the spool cannot take settles nothing, says so, and ends when it is told to', async () => {
+  const plant = new Plant(new FakeClock());
+  const rig = plant.lane(new ScriptedSink(() => poison()));
+  await plant.spool.append(batchOf(['a']));
+  plant.spool.append = async () => Promise.reject(new Error('the spool cannot be written'));
+  const abort = new AbortController();
+  const running = rig.lane.run(abort.signal);
+  await (plant.clock as FakeClock).advance(120_000);
+  expect(rig.states).toEqual([
+    { state: 'running' },
+    { state: 'holding', reason: 'its dead letters cannot be written to the spool' },
+  ]);
+  abort.abort();
+  await running;
+  expect([rig.totals().dead_lettered, rig.lane.pending(), gap(rig)]).toEqual([0, 1, 0]);
+});
+
+test('after a restart, while the sink does not open, what waits is as old as it is, and the ledger closes', async () => {
+  await World.run(async (world) => {
+    const first = (await world.begin())!;
+    const half = new ScriptedSink((part) => (part.count > 1 ? poison() : stepsOf(part)[0] === 'a' ? STORED : retry()));
+    const before = (await first.lane(half))!;
+    void before.lane.run(first.abort.signal);
+    await first.feed([{ steps: ['a', 'b', 'c'], logs: ['d'] }]);
+    while (before.lane.state.state !== 'retrying') await settled();
+    await first.fuse.over();
+    const now = first.clock.wall();
+
+    const clock = new FakeClock(new Date(now + 90_000).toISOString());
+    const second = (await world.begin(new Fuse(), { clock }))!;
+    const sink = new ScriptedSink();
+    sink.openings = Array.from({ length: 1000 }, () => hold('516'));
+    const living = (await second.lane(sink))!;
+    void living.lane.run(second.abort.signal);
+    living.lane.oldestPending();
+    while (living.lane.oldestPending() === 0) await settled();
+    expect(living.lane.oldestPending()).toBeGreaterThanOrEqual(90);
+    expect(living.lane.oldestPending()).toBeLessThan(91);
+    expect(living.totals()).toEqual({ ...NO_TOTALS, accepted: 4, stored: 1 });
+    expect(living.lane.pending()).toBe(3);
+    expect(living.lane.state).toEqual({ state: 'holding', reason: 'said 516' });
+    await clock.advance(3_600_000);
+    expect(living.lane.oldestPending()).toBeGreaterThanOrEqual(3_690);
+    sink.openings = [];
+    second.spool.end();
+    await clock.advance(30_000);
+    while (living.lane.pending() > 0) await clock.advance(1_000);
+    expect(sink.sent.map(stepsOf)).toEqual([['b'], ['c'], ['d']]);
+    expect(living.lane.oldestPending()).toBe(0);
+    await second.stop();
+  });
 });
 
 test('a sink that holds is opened and tried again every 30 seconds, for as long as it takes', async () => {
@@ -136,7 +212,7 @@ test('rows that the sink would not take yet go again alone, until each has its f
     [1, 0, 1, 0, 1],
     [1, 0, 1, 1, 1],
   ]);
-  expect(rig.totals()).toEqual({ accepted: 5, stored: 3, dead_lettered: 2 });
+  expect(rig.totals()).toEqual({ ...NO_TOTALS, accepted: 5, stored: 3, dead_lettered: 2 });
   expect(rig.lane.pending()).toBe(0);
   expect(rig.states.map(({ state }) => state)).toEqual(['running', 'retrying', 'running', 'stopped']);
 });
@@ -198,7 +274,7 @@ test.each(['before it opens', 'in a pause', 'in a send', 'between two parts'])(
     await running;
     expect(rig.lane.state).toEqual({ state: 'stopped' });
     const stored = when === 'in a send' || when === 'between two parts' ? 4 : 0;
-    expect(rig.totals()).toEqual({ accepted: 6, stored, dead_lettered: 0 });
+    expect(rig.totals()).toEqual({ ...NO_TOTALS, accepted: 6, stored, dead_lettered: 0 });
     expect(rig.lane.pending()).toBe(6 - stored);
     expect(gap(rig)).toBe(0);
   },

@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import type { Batch, Table } from '../../src/batch.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Lane, type LaneOptions, type LaneState } from '../../src/delivery/lane.ts';
-import { Ledger, type LaneTotals } from '../../src/delivery/ledger.ts';
+import { Ledger, type LaneLedger, type LaneTotals } from '../../src/delivery/ledger.ts';
 import { SinkError, STORED, type FailureClass, type Outcome, type Part, type Sink } from '../../src/sinks/sink.ts';
 import { MemorySpool } from '../../src/spool/memory.ts';
 import { HastyClock } from '../support/fake-clock.ts';
@@ -116,7 +116,7 @@ export class Plant {
     this.spool = new MemorySpool({ clock, max_bytes, appended: (record) => this.#ledger.accept(record) });
   }
 
-  lane(sink: Sink, options: Partial<LaneOptions> = {}): Rig {
+  lane(sink: Sink, options: Partial<LaneOptions> = {}, told: Partial<LaneLedger> = {}): Rig {
     const ledger = this.#ledger.lane(sink.name, sink.tables);
     const states: LaneState[] = [];
     const counts = { splits: 0, retried: [] as string[] };
@@ -128,6 +128,7 @@ export class Plant {
         ...ledger,
         retried: (code) => counts.retried.push(code),
         split: () => (counts.splits += 1),
+        ...told,
       },
       backoff: { base_ms: 8, cap_ms: 64, random: () => 0.5 },
       limits: { max_rows: 10_000, max_bytes: 8 << 20, linger_ms: 0 },
@@ -138,10 +139,10 @@ export class Plant {
   }
 }
 
-/** stored + dead-lettered + pending - accepted: 0, always. */
-export function gap({ lane, totals }: Rig): number {
-  const { accepted, stored, dead_lettered } = totals();
-  return stored + dead_lettered + lane.pending() - accepted;
+/** stored + dead-lettered + lost + dropped + pending - accepted: 0, always. */
+export function gap({ lane, totals }: Pick<Rig, 'lane' | 'totals'>): number {
+  const { accepted, stored, dead_lettered, lost, dropped } = totals();
+  return stored + dead_lettered + lost + dropped + lane.pending() - accepted;
 }
 
 export const never: AbortSignal = new AbortController().signal;

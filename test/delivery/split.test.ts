@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { blockOf, rowAt, split, type LanePart } from '../../src/delivery/block.ts';
+import { blockOf } from '../../src/delivery/block.ts';
+import { NO_TOTALS } from '../../src/delivery/ledger.ts';
+import { rowAt, split, type LanePart } from '../../src/delivery/part.ts';
 import { STORED } from '../../src/sinks/sink.ts';
 import { MemorySpool } from '../../src/spool/memory.ts';
 import { HastyClock, settled } from '../support/fake-clock.ts';
@@ -29,11 +31,16 @@ test('poison rows, however many and wherever, become dead letters, and every oth
       const good = sink.sent.filter((part) => stepsOf(part).every((step) => step[0] === 'r')).flatMap(stepsOf);
       expect(good).toEqual(all.filter((step) => step[0] === 'r'));
       const bad = all.filter((step) => step[0] === 'p');
-      expect(rig.totals()).toEqual({ accepted: all.length, stored: good.length, dead_lettered: bad.length });
+      expect(rig.totals()).toEqual({
+        ...NO_TOTALS,
+        accepted: all.length,
+        stored: good.length,
+        dead_lettered: bad.length,
+      });
       expect([rig.lane.pending(), gap(rig)]).toEqual([0, 0]);
       expect(new Set(sink.sent.map(({ token }) => token)).size).toBe(sink.sent.length);
 
-      plant.spool.close();
+      await plant.spool.close();
       const taken = await letters.take({ max_rows: 1e6, max_bytes: 1e9, linger_ms: 0 }, never);
       const raws = taken.flatMap(({ batch }) =>
         batch.rows
@@ -77,7 +84,7 @@ async function wholePart(sizes: readonly number[]): Promise<LanePart> {
     );
   }
   const taken = await reader.take({ max_rows: 1e6, max_bytes: 1e9, linger_ms: 0 }, never);
-  return blockOf(taken, new Set(['steps'])).parts[0]!;
+  return blockOf(taken, new Set(['steps']), spool.last, false).parts[0]!;
 }
 
 test('halves and halves of halves cover every row once, in order, under tokens that say which rows they are', async () => {
@@ -131,10 +138,10 @@ test('dead letters of a lane do not wait for room in a full spool', async () => 
   plant.spool.end();
   await running;
   expect(burying.lane.state.state).toBe('running');
-  plant.spool.close();
+  await plant.spool.close();
   await last;
-  expect(rig.totals()).toEqual({ accepted: 40, stored: 0, dead_lettered: 40 });
-  expect(burying.totals()).toEqual({ accepted: 40, stored: 40, dead_lettered: 0 });
+  expect(rig.totals()).toEqual({ ...NO_TOTALS, accepted: 40, stored: 0, dead_lettered: 40 });
+  expect(burying.totals()).toEqual({ ...NO_TOTALS, accepted: 40, stored: 40, dead_lettered: 0 });
   expect(buried.join('').split('\n')).toHaveLength(41);
   await settled();
   expect(plant.spool.usage().bytes).toBe(0);

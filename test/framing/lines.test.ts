@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import split2 from 'split2';
 import { describe, expect, test } from 'vitest';
-import { LineCutter, wholeLines, type Chunk } from '../../src/framing/lines.ts';
+import { LineCutter, wholeLines, type Chunk, type LastLine } from '../../src/framing/lines.ts';
 import { pieces } from '../support/decode.ts';
 
 /** Lines as split2 reads them. It decodes UTF-8, so every byte goes in as a character of its own. */
@@ -136,7 +136,7 @@ describe('A line over the limit is told of once, with its length and place, and 
 describe('A line in the middle of which reading was stopped is not taken for a whole one', () => {
   const stopped = (reads: readonly Buffer[], max = 100): Chunk[] => {
     const cutter = new LineCutter(max);
-    return [...reads.flatMap((read) => cutter.push(read)), ...cutter.end(true)];
+    return [...reads.flatMap((read) => cutter.push(read)), ...cutter.end('cut_short')];
   };
 
   test('It is told of with its bytes and place, in whatever pieces it came', () => {
@@ -150,25 +150,39 @@ describe('A line in the middle of which reading was stopped is not taken for a w
   });
 
   test('A line that had ended is whole, one over the limit is too long, and nothing is nothing', () => {
-    expect(stopped([Buffer.from('one\n')])).toEqual([{ bytes: Buffer.from('one\n'), offset: 0 }]);
+    expect(stopped([Buffer.from('one\n')])).toMatchObject([{ bytes: Buffer.from('one\n'), offset: 0 }]);
     const long = stopped([Buffer.alloc(101, 'x')]);
     expect(long).toEqual([{ head: Buffer.alloc(100, 'x'), offset: 0, length: 101, ended: false }]);
     expect(stopped([])).toEqual([]);
   });
 
-  test.each([true, false])('Through the stream: stopped is %j', async (stop) => {
-    const asked = new AbortController();
-    const stream = wholeLines(100, asked.signal);
+  test('Where it will be read again it does not come out, however long it is', () => {
+    for (const bytes of [Buffer.from('one\ntwo'), Buffer.from(`one\n${'x'.repeat(101)}`)]) {
+      const cutter = new LineCutter(100);
+      expect(told(cutter.push(bytes))).toEqual(['one']);
+      expect(cutter.end('left')).toEqual([]);
+    }
+  });
+
+  test('A source that goes on has its offsets from where it begins', () => {
+    const cutter = new LineCutter(100, 4_000);
+    expect(cutter.push(Buffer.from('one\ntwo'))).toMatchObject([{ bytes: Buffer.from('one\n'), offset: 4_000 }]);
+    expect(cutter.end()).toEqual([{ bytes: Buffer.from('two'), offset: 4_004 }]);
+  });
+
+  test.each(['whole', 'cut_short', 'left'] as const)('Through the stream: the last line is %s', async (last) => {
+    let is: LastLine = 'whole';
+    const stream = wholeLines(100, 0, () => is);
     const chunks: Chunk[] = [];
     stream.on('data', (chunk: Chunk) => chunks.push(chunk));
     stream.write(Buffer.from('one\ntwo'));
-    if (stop) asked.abort();
+    is = last;
     stream.end();
     await once(stream, 'end');
     const short = { head: Buffer.from('two'), offset: 4, length: 3, ended: false, cut_short: true };
-    expect(chunks).toEqual([
+    expect(chunks).toMatchObject([
       { bytes: Buffer.from('one\n'), offset: 0 },
-      stop ? short : { bytes: Buffer.from('two'), offset: 4 },
+      ...(last === 'left' ? [] : [last === 'cut_short' ? short : { bytes: Buffer.from('two'), offset: 4 }]),
     ]);
   });
 });

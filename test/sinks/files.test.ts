@@ -1,16 +1,23 @@
-import { mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFilesSink } from '../../src/sinks/files/index.ts';
 import { SinkError, STORED, type Part, type Sink } from '../../src/sinks/sink.ts';
 import { partOf, stepRow } from '../support/rows.ts';
+import { cut, partOfRecords } from './parts.ts';
 
 /** What the next writes and syncs of a file do; then they are as they should be. */
-const plan: { writes: ('short' | 'ENOSPC' | 'EIO' | 'ok')[]; syncs: ('EIO' | 'ok')[]; synced: number } = {
+const plan: {
+  writes: ('short' | 'ENOSPC' | 'EIO' | 'ok')[];
+  syncs: ('EIO' | 'ok')[];
+  truncates: ('EIO' | 'ok')[];
+  synced: number;
+} = {
   writes: [],
   syncs: [],
+  truncates: [],
   synced: 0,
 };
 
@@ -28,6 +35,7 @@ vi.mock('node:fs/promises', async (original) => {
         at: number,
       ) => Promise<unknown>;
       const datasync = file.datasync.bind(file);
+      const truncate = file.truncate.bind(file);
       const faulty = async (bytes: Buffer, from: number, length: number, at: number): Promise<unknown> => {
         const fault = plan.writes.shift() ?? 'ok';
         if (fault === 'ok' || length < 2) return write(bytes, from, length, at);
@@ -40,7 +48,11 @@ vi.mock('node:fs/promises', async (original) => {
         plan.synced += 1;
         await datasync();
       };
-      return Object.assign(file, { write: faulty, datasync: sync });
+      const cut = async (size: number): Promise<void> => {
+        if ((plan.truncates.shift() ?? 'ok') !== 'ok') throw failing('EIO');
+        await truncate(size);
+      };
+      return Object.assign(file, { write: faulty, datasync: sync, truncate: cut });
     },
   };
 });
@@ -51,7 +63,7 @@ let directory: string;
 
 beforeEach(async () => {
   directory = join(await mkdtemp(join(tmpdir(), 'steptap-files-')), 'rows');
-  Object.assign(plan, { writes: [], syncs: [], synced: 0 });
+  Object.assign(plan, { writes: [], syncs: [], truncates: [], synced: 0 });
 });
 
 afterEach(async () => {
@@ -151,7 +163,7 @@ test('whatever a disk does to a write, no half row stays behind, and every row i
   let run = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(fault, { maxLength: 20 }), fc.array(sync, { maxLength: 6 }), async (writes, syncs) => {
-      Object.assign(plan, { writes: [...writes], syncs: [...syncs] });
+      Object.assign(plan, { writes: [...writes], syncs: [...syncs], truncates: [] });
       const before = directory;
       directory = join(before, `${run++}`);
       const sink = await start(600);
@@ -209,4 +221,125 @@ test('a directory that cannot be made is held, and named', async () => {
   const error = await failure(sink.open(never));
   expect(error).toMatchObject({ failure: 'hold', code: 'EEXIST' });
   expect(error.message).toContain(directory);
+});
+
+test('half a row that could not be cut off at once is cut off before anything else is written', async () => {
+  const sink = await start();
+  await sink.send(part(['a'], 1), never);
+  Object.assign(plan, { writes: ['EIO'], truncates: ['EIO', 'EIO'] });
+  const long = part(['b', 'c', 'd', 'e'], 2);
+  expect(await failure(sink.send(long, never))).toMatchObject({ failure: 'hold', code: 'EIO' });
+  expect(await failure(sink.send(long, never))).toMatchObject({ failure: 'hold', code: 'EIO' });
+  // Whole rows of the failed write do not count: they are cut off before anybody looks.
+  expect([...(await sink.find!(long, never)).copies]).toEqual([0, 0, 0, 0]);
+  await sink.send(part(['f'], 3), never);
+  expect(await files()).toEqual({ 'steps-000001.ndjson': ['a', 'f'] });
+});
+
+test('half a row that a killed process left is cut off at the start, whatever is left of it', async () => {
+  await (await start()).send(part(['a', 'b'], 1), never);
+  await (await start()).send(part(['c', 'd'], 2), never);
+  const path = join(directory, 'steps-000002.ndjson');
+  const whole = await readFile(path, 'utf8');
+  const first = whole.indexOf('\n') + 1;
+  for (const size of [whole.length - 1, first + 1, first, 5, 0]) {
+    await writeFile(path, whole);
+    await truncate(path, size);
+    await start();
+    expect(await files()).toMatchObject({
+      'steps-000001.ndjson': ['a', 'b'],
+      'steps-000002.ndjson': size < first ? [] : ['c'],
+    });
+  }
+  // A write of several megabytes, of which a power cut left zeros.
+  await writeFile(path, Buffer.concat([Buffer.from(whole), Buffer.alloc(3 << 20)]));
+  const sink = await start();
+  expect(await readFile(path, 'utf8')).toBe(whole);
+  await sink.send(part(['e'], 3), never);
+  expect(await files()).toMatchObject({ 'steps-000002.ndjson': ['c', 'd'], 'steps-000003.ndjson': ['e'] });
+});
+
+describe('a part is looked for', () => {
+  const whole = partOfRecords(
+    [
+      [7, 2],
+      [8, 3],
+      [12, 1],
+    ],
+    {},
+    4,
+  );
+
+  async function found(sink: Sink, part: Part): Promise<number[]> {
+    const { copies, lags } = await sink.find!(part, never);
+    expect(lags).toBe(false);
+    return [...copies];
+  }
+
+  test('where nothing is, where all of it is, where some of it is and some of it twice', async () => {
+    const sink = await start();
+    expect(await found(sink, whole)).toEqual([0, 0, 0, 0, 0, 0]);
+    await sink.send(cut(whole, 0, 3), never);
+    expect(await found(sink, whole)).toEqual([1, 1, 1, 0, 0, 0]);
+    expect(await found(sink, cut(whole, 2, 5))).toEqual([1, 0, 0]);
+    await sink.send({ ...whole, settled: Uint8Array.of(1, 0, 1, 0, 0, 0) }, never);
+    expect(await found(sink, whole)).toEqual([1, 2, 1, 1, 1, 1]);
+  });
+
+  test('by a new process, after a kill in the middle of a row', async () => {
+    await (await start()).send(whole, never);
+    const path = join(directory, 'steps-000001.ndjson');
+    await truncate(path, (await stat(path)).size - 10);
+    const sink = await start();
+    plan.synced = 0;
+    expect(await found(sink, whole)).toEqual([1, 1, 1, 1, 1, 0]);
+    // The killed process may not have come to it.
+    expect(plan.synced).toBe(1);
+    await sink.send({ ...whole, settled: Uint8Array.of(1, 1, 1, 1, 1, 0) }, never);
+    expect(await found(sink, whole)).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
+  test('among rows of other tables, epochs and spools, and among rows as long as a file', async () => {
+    const sink = await start();
+    const message = 'x'.repeat(2_500_000);
+    await sink.send(partOf([stepRow({ message }), stepRow()], { seq: 6 }), never);
+    await sink.send(partOfRecords([[7, 9]], { src: 'spool0-epoch1' }), never);
+    await sink.send(partOfRecords([[1, 9]], { src: 'spool1-epoch0' }), never);
+    await sink.send({ ...whole, table: 'logs' }, never);
+    expect(await found(sink, whole)).toEqual([0, 0, 0, 0, 0, 0]);
+    const long = partOf([stepRow({ message }), stepRow(), stepRow({ message })], { seq: 20 });
+    await sink.send(long, never);
+    expect(await found(sink, long)).toEqual([1, 1, 1]);
+  });
+
+  test('in all files, since a replay puts rows of old records into new ones', async () => {
+    const sink = await start(600);
+    for (let seq = 1; seq <= 9; seq++) await sink.send(partOfRecords([[seq, 1]]), never);
+    await sink.send(partOfRecords([[3, 1]]), never);
+    const last = partOfRecords([
+      [3, 1],
+      [5, 1],
+      [9, 1],
+    ]);
+    expect(await found(sink, last)).toEqual([2, 1, 1]);
+    const oldest = join(directory, 'steps-000001.ndjson');
+    await unlink(oldest);
+    await mkdir(oldest);
+    expect(await failure(sink.find!(last, never))).toMatchObject({ failure: 'hold', code: 'EISDIR' });
+  });
+
+  test('record by record, for an audit', async () => {
+    const sink = await start(1_500);
+    await sink.send(whole, never);
+    await sink.send(cut(whole, 1, 3), never);
+    await sink.send(partOfRecords([[12, 4]], { src: 'spool0-epoch1' }), never);
+    const range = { table: 'steps', day: whole.day, src: 'spool0-epoch0', from: 7, to: 11 } as const;
+    const records = new Map([
+      [7, { rows: 3, distinct: 2 }],
+      [8, { rows: 4, distinct: 3 }],
+    ]);
+    expect(await sink.stored!(range, never)).toEqual(records);
+    expect(await sink.stored!({ ...range, from: 9, to: 11 }, never)).toEqual(new Map());
+    expect(await sink.stored!({ ...range, table: 'logs' }, never)).toEqual(new Map());
+  });
 });

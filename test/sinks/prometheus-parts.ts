@@ -1,5 +1,6 @@
-import type { Rows, Table, Tuple } from '../../src/batch.ts';
+import { batchBytes, type Rows, type Table, type Tuple } from '../../src/batch.ts';
 import type { Part } from '../../src/sinks/sink.ts';
+import { markOf, NOTHING } from '../../src/spool/mark.ts';
 
 export interface Row {
   readonly tuple: Tuple;
@@ -45,7 +46,9 @@ export function partOf(slices: readonly { rows: Rows; from?: number; to?: number
   const day = '2026-11-21';
   const whole = slices.map(({ rows, from = 0, to = rows.ends.length }, seq) => {
     const batch = { source: 'test', position: {}, lines: rows.ends.length, rows: [rows] };
-    return { record: { src: 's-e', seq, day, committed_at: 0, batch, bases: [0] }, rows, base: 0, from, to };
+    const size = markOf(batch, batchBytes(batch));
+    const record = { src: 's-e', seq, day, committed_at: 0, batch, bases: [0], before: NOTHING, size };
+    return { record, rows, base: 0, from, to };
   });
   return {
     table: slices[0]!.rows.table,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { batchBytes, type Batch } from '../../src/batch.ts';
+import { add, markOf, NOTHING, type Mark } from '../../src/spool/mark.ts';
 import { MemorySpool } from '../../src/spool/memory.ts';
 import type { SpoolReader, SpoolRecord, TakeLimits } from '../../src/spool/spool.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -59,6 +60,8 @@ class Twins {
   /** Number of the append -> seq, as the model and as the spool say. */
   readonly expected = new Map<number, number>();
   readonly resolved = new Map<number, number>();
+  /** What was committed up to each record. */
+  readonly marks: Mark[] = [NOTHING];
   appends = 0;
   first = 1;
   bytes = 0;
@@ -103,18 +106,20 @@ class Twins {
   end(close: boolean): void {
     this.ended = true;
     this.closed ||= close;
-    if (close) this.spool.close();
+    if (close) void this.spool.close();
     else this.spool.end();
   }
 
   /** After everything that was due has happened. */
   compare(): void {
     assert.deepEqual(this.resolved, this.expected);
-    assert.deepEqual(this.spool.usage(), { bytes: this.bytes, max_bytes: MAX_BYTES });
+    assert.deepEqual(this.spool.usage(), { bytes: this.bytes, max_bytes: MAX_BYTES, full: this.waiting.length > 0 });
+    assert.deepEqual([this.spool.last, this.spool.mark], [this.marks.length - 1, this.marks.at(-1)]);
     for (const reader of this.readers) {
       this.#compareTake(reader);
-      const unsettled = this.held.filter(({ seq }) => seq > reader.settled);
-      assert.deepEqual(seqsOf(reader.real.unsettled()), seqsOf(unsettled));
+      const { settled, passed, holding } = reader.real;
+      assert.deepEqual(settled, { seq: reader.settled, mark: this.marks[reader.settled] });
+      assert.deepEqual([passed, holding], [this.marks[reader.next - 1], reader.settled < reader.next - 1]);
     }
   }
 
@@ -161,6 +166,7 @@ class Twins {
     this.held.push({ seq, bytes, rows, row_bytes, day, at: this.clock.monotonic() });
     this.bytes += bytes;
     this.expected.set(number, seq);
+    this.marks.push(add(this.marks.at(-1)!, markOf(batch, bytes)));
   }
 }
 

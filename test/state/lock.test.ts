@@ -176,3 +176,29 @@ test('a directory that cannot be written to is named', async () => {
   expect(() => lockState(join(file, 'state'))).toThrow(`--state ${join(file, 'state')}: cannot be written (ENOTDIR)`);
   await chmod(file, 0o600);
 });
+
+test('the lock of a process in another container is respected as long as that lives, though its number means nothing here', async () => {
+  const directory = join(home, 'state');
+  const inside = ['-pf', '--mount-proc', '--kill-child', process.execPath, CHILD, LOCK];
+  const container = spawn('unshare', inside, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: container.stdout })[Symbol.asyncIterator]();
+  container.stdin.write(`${JSON.stringify({ take: directory })}\n`);
+  let line = '';
+  while (line !== '"taken"') line = ((await lines.next()) as { value: string }).value;
+  const holder = JSON.parse(await readFile(join(directory, 'LOCK'), 'utf8')) as { pid: number };
+  expect(holder.pid).toBe(1);
+  expect(() => lockState(directory)).toThrow('in use by process 1');
+  const gone = once(container, 'exit');
+  container.kill('SIGKILL');
+  await gone;
+  lockState(directory).release();
+}, 60_000);
+
+test('whoever was silent for too long hears that the lock is another’s', async () => {
+  const lost = vi.fn<() => void>();
+  const lock = lockState(home, lost);
+  await writeFile(join(home, 'LOCK'), '{"pid":1}\n');
+  await vi.waitFor(() => expect(lost).toHaveBeenCalledTimes(1), 5_000);
+  lock.release();
+  expect(await readFile(join(home, 'LOCK'), 'utf8')).toBe('{"pid":1}\n');
+});

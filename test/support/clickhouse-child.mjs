@@ -6,6 +6,8 @@
 // - chdb ends the data of an INSERT at the first empty line and runs what follows as SQL. A body with an empty line in it,
 //   or in a binary format, therefore goes through a file (`FROM INFILE`), which takes it byte for byte.
 // - chdb runs several statements separated by `;`, a server refuses that over HTTP: refused here too.
+// - chdb gives every query an id of its own. The client's id is kept as the query's `log_comment`, and where a statement asks
+//   system.processes or kills, `query_id` is read from there. Which queries run, and what KILL QUERY does to them, is the engine's doing.
 
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -174,7 +176,7 @@ async function run(connection, query, body, format) {
     const text = (query === null ? head : Buffer.concat([head, body])).toString('utf8');
     // INSERT ... SELECT: this way the number of the rows written is told.
     if (found.first === 'INSERT') return native.InsertRawAsyncConnection(connection, text, Buffer.alloc(0), false);
-    return native.QueryAsyncConnection(connection, text, format);
+    return native.QueryAsyncConnection(connection, withQueryIds(text), format);
   }
 
   const statement = head.subarray(0, found.dataAt).toString('utf8');
@@ -210,6 +212,14 @@ async function run(connection, query, body, format) {
   } finally {
     await rm(file, { force: true });
   }
+}
+
+/** The statement, with the clients' query ids where the engine's own would stand. */
+function withQueryIds(statement) {
+  const id = "Settings['log_comment']";
+  if (/^\s*KILL\s+QUERY\b/i.test(statement)) return statement.replace(/\bquery_id\b/g, id);
+  const processes = `(SELECT * REPLACE (${id} AS query_id) FROM system.processes)`;
+  return /^\s*SELECT\b/i.test(statement) ? statement.replace(/\bsystem\.processes\b/g, processes) : statement;
 }
 
 const digest = (value) => createHash('sha256').update(value).digest();
@@ -275,7 +285,7 @@ async function answer(request, url, body, queryId) {
       `Query with id = ${queryId} is already running.`,
     );
   }
-  const settings = [];
+  const settings = [`log_comment = ${literal(queryId)}`];
   for (const [name, value] of parameters) {
     if (RESERVED.has(name)) continue;
     // An identifier nothing but a setting can be: the value is quoted, the name must not have to be.

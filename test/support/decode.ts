@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Table, Tuple } from '../../src/batch.ts';
+import type { Position, Table, Tuple } from '../../src/batch.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Decoder, type DecodeOptions } from '../../src/decode.ts';
 import { LineCutter } from '../../src/framing/lines.ts';
@@ -27,6 +27,7 @@ export class StillClock implements Clock {
 
 export const source: Source = {
   name: 'test',
+  resumes: true,
   open: () => {
     throw new Error('nothing is read here');
   },
@@ -82,7 +83,7 @@ class Reader {
   /** The same, as the batches say it. */
   #said = 0;
 
-  add({ batch, counts }: ReturnType<Decoder['feed']>): void {
+  add({ batch, counts }: ReturnType<Decoder['feed']>): Position {
     this.blank += counts.blank;
     this.lines += counts.lines;
     this.bytes += counts.bytes;
@@ -103,6 +104,7 @@ class Reader {
       });
       if (start !== bytes.length) throw new Error('bytes behind the last row');
     }
+    return batch.position;
   }
 
   /** Lines read = lines of events + lines of rejections + blank lines. */
@@ -130,21 +132,36 @@ export interface How extends Partial<DecodeOptions> {
   /** Offsets at which reads end. */
   readonly cuts?: readonly number[];
   readonly clock?: StillClock;
+  /** Bytes that had been written each time that reading ended; another decoder went on from the last position. */
+  readonly stops?: readonly number[];
+  /** What becomes of a position in between; as JSON, it is as it was. */
+  readonly keep?: (position: Position) => Position;
 }
 
 /** Everything that an input becomes, cut into lines and decoded. With `logs: false` lines cannot be counted: use Decoder itself. */
 export function decode(input: string | Buffer, how: How = {}): Outcome {
-  const { cuts = [], clock = new StillClock(), ...options } = how;
+  const { cuts = [], stops = [], clock = new StillClock(), keep = (position) => position, ...options } = how;
   const bytes = typeof input === 'string' ? Buffer.from(input) : input;
   const settings = { ...OPTIONS, ...options };
-  const decoder = new Decoder(source, settings, clock);
-  const cutter = new LineCutter(settings.max_line_bytes);
   const reader = new Reader();
-  for (const piece of pieces(bytes, cuts)) {
-    for (const chunk of cutter.push(piece)) reader.add(decoder.feed(chunk));
+  let from: Position = { offset: 0 };
+  const begin = (end: number): [Decoder, LineCutter] => {
+    const offset = Number(from['offset']);
+    const decoder = new Decoder(source, settings, clock, undefined, { offset, from });
+    const cutter = new LineCutter(settings.max_line_bytes, offset);
+    const inside = cuts.filter((cut) => cut < end).map((cut) => cut - offset);
+    for (const piece of pieces(bytes.subarray(offset, end), inside)) {
+      for (const chunk of cutter.push(piece)) from = reader.add(decoder.feed(chunk));
+    }
+    return [decoder, cutter];
+  };
+  for (const stop of stops) {
+    const [decoder] = begin(stop);
+    from = keep(JSON.parse(JSON.stringify(reader.add(decoder.flush('nothing')))) as Position);
   }
+  const [decoder, cutter] = begin(bytes.length);
   for (const chunk of cutter.end()) reader.add(decoder.feed(chunk));
-  reader.add(decoder.flush(true));
+  reader.add(decoder.flush('all'));
   return reader.close();
 }
 

@@ -263,6 +263,6 @@ export function contents(rows: readonly Stored[]): string[] {
 /** The dead letters under a state directory, in the order in which they were written. */
 export function deadLetters(state: string): Stored[] {
   const folder = join(state, 'dead-letters');
-  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
-  return names.flatMap((name) => parsed(readFileSync(join(folder, name), 'utf8')));
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('rejections-')) : [];
+  return names.sort().flatMap((name) => parsed(readFileSync(join(folder, name), 'utf8')));
 }

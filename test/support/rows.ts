@@ -1,7 +1,8 @@
-import type { Rows, Table } from '../../src/batch.ts';
+import { batchBytes, type Rows, type Table } from '../../src/batch.ts';
 import { encodeUtf8 } from '../../src/bytes.ts';
 import { RowsBuilder } from '../../src/rows.ts';
 import type { Part } from '../../src/sinks/sink.ts';
+import { markOf, NOTHING } from '../../src/spool/mark.ts';
 import type { SpoolRecord } from '../../src/spool/spool.ts';
 import { tupleOf } from '../../src/tuples.ts';
 
@@ -41,7 +42,8 @@ export function partOf(rows: readonly (RowObject | string)[], options: PartOptio
   const { table = 'steps', day = '2026-11-21', src = 'spool0-epoch0', seq = 1, settled } = options;
   const taken = rowsOf(table, rows);
   const batch = { source: 'test', position: {}, lines: rows.length, rows: [taken] };
-  const record: SpoolRecord = { src, seq, day, committed_at: 0, batch, bases: [0] };
+  const size = markOf(batch, batchBytes(batch));
+  const record: SpoolRecord = { src, seq, day, committed_at: 0, batch, bases: [0], before: NOTHING, size };
   return {
     table,
     day,

@@ -5,17 +5,12 @@ import type { Emit, Line } from '../dialect.ts';
 import { errorRow } from '../log/compose.ts';
 import type { Times } from '../when.ts';
 import { capturedType, type Captured } from './capture.ts';
-import { LONGEST_KEPT, StepComposer, type StepFields } from './compose.ts';
-import { FastSteps, type Failed } from './fast.ts';
+import { StepComposer, type StepFields } from './compose.ts';
+import { Failures } from './failures.ts';
+import { FastSteps } from './fast.ts';
 import { Identities } from './identities.ts';
 import { settle, UNKNOWN_LINE, type Identity } from './identity.ts';
 import { claimsStep, readReference, textClaimsStep } from './reference.ts';
-
-/** Two steps fail for one error; with a few threads, a few more. */
-const REMEMBERED = 8;
-/** An error is printed right behind its step: milliseconds later, seconds on a busy node. Their clocks are one, their timestamps are cut to 1 ms. */
-const WINDOW_US = 60_000_000;
-const SLACK_US = 2_000;
 
 /** flytekit with the telemetry fork: steps on stderr, rows of its ClickHouse path, captured errors. */
 export class Flytekit {
@@ -25,8 +20,7 @@ export class Flytekit {
   readonly #identities = new Identities();
   readonly #composer: StepComposer;
   readonly #fast: FastSteps;
-  /** A stream's latest failed steps, newest first: the error that is printed next is one of theirs. */
-  readonly #failed = new WeakMap<Origin, Failed[]>();
+  readonly failures = new Failures();
   readonly #fields: StepFields = {
     ts_us: 0,
     ts_from: 'line',
@@ -62,7 +56,7 @@ export class Flytekit {
   ): boolean {
     if (!this.#fast.take(bytes, start, end, time, timeEnd, origin, to, lines)) return false;
     const { failed } = this.#fast;
-    if (failed !== undefined) this.#remember(origin, failed);
+    if (failed !== undefined) this.failures.remember(origin, failed, this.#times.monotonic());
     return true;
   }
 
@@ -114,24 +108,17 @@ export class Flytekit {
   #done(line: Line): void {
     const fields = this.#fields;
     const { row, tuple, duration } = this.#composer.compose(fields, line.origin);
-    if (fields.status === 'error') this.#remember(line.origin, { identity: fields.identity, ts_us: fields.ts_us });
+    if (fields.status === 'error') {
+      const { identity, ts_us } = fields;
+      this.failures.remember(line.origin, { identity, ts_us }, this.#times.monotonic());
+    }
     this.#emit.event('steps', row, tuple, duration, line.lines);
-  }
-
-  #remember(origin: Origin, failed: Failed): void {
-    const { execution_id, task, task_project, task_domain } = failed.identity;
-    if (execution_id.length + task.length + task_project.length + task_domain.length > LONGEST_KEPT) return;
-    const earlier = this.#failed.get(origin) ?? [];
-    this.#failed.set(origin, [failed, ...earlier.slice(0, REMEMBERED - 1)]);
   }
 
   /** The lines of an error name the task at most; the step that failed just before, in the same stream, names the execution. */
   #blame(error: Captured, origin: Origin): Identity {
-    const failed = this.#failed.get(origin)?.find(({ identity, ts_us }) => {
-      const later_us = error.when.us - ts_us;
-      return later_us >= -SLACK_US && later_us <= WINDOW_US && (error.task === '' || error.task === identity.task);
-    });
-    if (failed !== undefined) return settle(failed.identity, origin, undefined, 'stream');
+    const failed = this.failures.find(origin, error.when.us, error.task, this.#times.monotonic());
+    if (failed !== undefined) return settle(failed, origin, undefined, 'stream');
     return settle({ ...UNKNOWN_LINE, task: error.task }, origin);
   }
 }

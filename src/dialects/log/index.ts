@@ -11,7 +11,7 @@ import type { Times, When } from '../when.ts';
 import { logRow, type LogFields } from './compose.ts';
 import { rootErrorType } from './error-type.ts';
 import { readJsonLog } from './json.ts';
-import { Pending, type Open, type OpenStack } from './pending.ts';
+import { Pending, sizeOf, type Open, type OpenStack } from './pending.ts';
 import { continueStack, startStack } from './stack.ts';
 import { collapseProgress, stripAnsi } from './terminal.ts';
 import { readText } from './text.ts';
@@ -33,7 +33,7 @@ export class LogDialect {
   readonly #privacy: Privacy;
   readonly #flytekit: Flytekit;
   readonly #emit: Emit;
-  readonly #pending = new Pending();
+  readonly pending = new Pending();
   readonly #identities = new WeakMap<Origin, Identity>();
 
   constructor(times: Times, privacy: Privacy, flytekit: Flytekit, emit: Emit) {
@@ -45,12 +45,12 @@ export class LogDialect {
 
   /** True while an event is unfinished, of any stream. */
   get open(): boolean {
-    return this.#pending.any;
+    return this.pending.count > 0;
   }
 
   /** True while something of this stream is unfinished: a line of another kind may end it. */
   openAt(origin: Origin): boolean {
-    return this.#pending.of(origin) !== undefined;
+    return this.pending.of(origin) !== undefined;
   }
 
   /** A JSON object. */
@@ -69,7 +69,7 @@ export class LogDialect {
   /** A line of text, decoded. */
   text(written: string, line: Line): void {
     const text = stripAnsi(collapseProgress(written));
-    const open = this.#pending.of(line.origin);
+    const open = this.pending.of(line.origin);
     if (open !== undefined && this.#continues(open, text, line)) return;
     if (text.trim() === '') {
       if (line.lines > 0) this.#emit.blank(line.lines);
@@ -91,7 +91,7 @@ export class LogDialect {
         lines: line.lines,
         perhaps: [],
       };
-      this.#pending.start(line.origin, this.#now()).stack = stack;
+      this.pending.start(line.origin, this.#now(), line.offset).stack = stack;
       return;
     }
     this.#log({ ...said, when, attributes: said.attributes ?? [], lines: line.lines }, line.origin);
@@ -99,30 +99,45 @@ export class LogDialect {
 
   /** Lets go of the events whose last line came before `before` (monotonic milliseconds). */
   flush(before: number): void {
-    for (const [origin, open] of this.#pending.older(before)) {
-      this.#endStack(open, origin);
-      this.#endCapture(open, origin);
-      this.#pending.settle(origin, open);
-    }
+    for (const [origin, open] of this.pending.older(before)) this.#end(origin, open);
+  }
+
+  /** Offset in the source of the oldest unfinished event; infinite if there is none. */
+  get oldest(): number {
+    return this.pending.first?.[1].offset ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The oldest is not waited for any longer. There must be one. Gives what it took in the carry. */
+  letGo(): number {
+    const before = this.pending.first!;
+    const size = sizeOf(...before);
+    this.#end(...before);
+    return size;
+  }
+
+  #end(origin: Origin, open: Open): void {
+    this.#endStack(open, origin);
+    this.#endCapture(open, origin);
+    this.pending.settle(origin, open);
   }
 
   /** Another kind of line has come in this stream: its stack, if one is open, is whole. */
   interrupt(origin: Origin): void {
-    const open = this.#pending.of(origin);
+    const open = this.pending.of(origin);
     if (open === undefined) return;
     if (open.captured !== undefined) {
       open.captured.tracing = false;
       this.#release(open.captured);
     }
     this.#endStack(open, origin);
-    this.#pending.settle(origin, open);
+    this.pending.settle(origin, open);
   }
 
   /** Offers a message of the framework's logger to the error that is being printed. */
   #captures(message: string, when: When, line: Line): boolean {
-    const open = this.#pending.of(line.origin);
+    const open = this.pending.of(line.origin);
     if (open?.captured === undefined && !startsCapture(message)) return false;
-    const entry = open ?? this.#pending.start(line.origin, this.#now());
+    const entry = open ?? this.pending.start(line.origin, this.#now(), line.offset);
     entry.captured ??= newCapture(when);
     let step = capture(entry.captured, message, line.lines);
     if (step === 'other') {
@@ -135,7 +150,7 @@ export class LogDialect {
     }
     if (step === 'closed') this.#endCapture(entry, line.origin);
     entry.touched = this.#now();
-    this.#pending.settle(line.origin, entry);
+    this.pending.settle(line.origin, entry);
     return step !== 'other';
   }
 
@@ -161,7 +176,7 @@ export class LogDialect {
       return true;
     }
     this.#endStack(open, line.origin);
-    this.#pending.settle(line.origin, open);
+    this.pending.settle(line.origin, open);
     return false;
   }
 

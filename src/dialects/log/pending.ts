@@ -1,4 +1,5 @@
-import type { Origin } from '../../origin.ts';
+import { originCarry, originOf, originSize, type OpenCarry } from '../../carry.ts';
+import type { Origin, Origins } from '../../origin.ts';
 import type { Captured } from '../flytekit/capture.ts';
 import type { When } from '../when.ts';
 import type { Level } from './level.ts';
@@ -9,11 +10,11 @@ export interface OpenStack {
   state: StackState;
   readonly when: When;
   readonly level: Level;
-  readonly logger: string | undefined;
+  readonly logger?: string | undefined;
   /** Its text so far, and blank lines that belong to it only if more of it comes. */
   text: string;
   lines: number;
-  perhaps: { text: string; lines: number }[];
+  perhaps: { readonly text: string; readonly lines: number }[];
 }
 
 /** What of one stream is not finished yet. */
@@ -22,24 +23,26 @@ export interface Open {
   captured?: Captured | undefined;
   /** Monotonic milliseconds of its last line. */
   touched: number;
+  /** Of its first line, in the source. */
+  readonly offset: number;
 }
 
 /** The unfinished events of a source, by stream. */
 export class Pending {
   readonly #open = new Map<Origin, Open>();
 
-  get any(): boolean {
-    return this.#open.size > 0;
+  get count(): number {
+    return this.#open.size;
   }
 
   of(origin: Origin): Open | undefined {
     return this.#open.size === 0 ? undefined : this.#open.get(origin);
   }
 
-  start(origin: Origin, now: number): Open {
+  start(origin: Origin, now: number, offset: number): Open {
     let open = this.#open.get(origin);
     if (open === undefined) {
-      open = { touched: now };
+      open = { touched: now, offset };
       this.#open.set(origin, open);
     }
     return open;
@@ -54,4 +57,42 @@ export class Pending {
   older(before: number): [Origin, Open][] {
     return [...this.#open].filter(([, open]) => open.touched < before);
   }
+
+  /** The one that was begun first. */
+  get first(): [Origin, Open] | undefined {
+    return this.#open.entries().next().value;
+  }
+
+  /** What the carry takes. */
+  size(): number {
+    let size = 0;
+    for (const [origin, open] of this.#open) size += sizeOf(origin, open);
+    return size;
+  }
+
+  carry(): OpenCarry[] {
+    return [...this.#open].map(([origin, { stack, captured, offset }]) => ({
+      origin: originCarry(origin),
+      offset,
+      // Copies: what is open goes on.
+      ...(stack === undefined ? {} : { stack: { ...stack, perhaps: [...stack.perhaps] } }),
+      ...(captured === undefined ? {} : { captured: { ...captured } }),
+    }));
+  }
+
+  restore(carried: readonly OpenCarry[], origins: Origins, now: number): void {
+    for (const { origin, offset, stack, captured } of carried) {
+      this.#open.set(originOf(origin, origins), { touched: now, offset, stack, captured });
+    }
+  }
+}
+
+/** What it takes in a carry. */
+export function sizeOf(origin: Origin, { stack, captured }: Open): number {
+  let size = originSize(origin);
+  if (stack !== undefined) {
+    size += stack.text.length + (stack.logger?.length ?? 0);
+    for (const { text } of stack.perhaps) size += text.length;
+  }
+  return captured === undefined ? size : size + captured.reason.length + captured.trace.length + captured.task.length;
 }

@@ -14,8 +14,11 @@ const TRANSIENT = [
 /** Refused before a row was read: for these the rows are certainly not stored. */
 const BEFORE_THE_ROWS = new Set([202, 252, 745]);
 
-/** Some row is poison: what it says does not parse, or does not fit its column. 467 is CANNOT_PARSE_BOOL. */
-const POISON = [6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 130, 131, 349, 467, 691];
+/**
+ * Some row is poison: what it says does not parse, or does not fit its column. 467 is CANNOT_PARSE_BOOL, 469 is VIOLATED_CONSTRAINT: a CHECK is what an operator
+ * says of single rows, so it costs that row and not its neighbours.
+ */
+const POISON = [6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 130, 131, 349, 467, 469, 691];
 
 /** An operator must act, the data is fine; with what to do. */
 const OPERATOR: ReadonlyMap<number, string> = new Map([
@@ -23,11 +26,13 @@ const OPERATOR: ReadonlyMap<number, string> = new Map([
   [60, 'the table does not exist: with `create: auto` it is made at the next try, else make it'],
   [81, 'the database does not exist: with `create: auto` it is made at the next try, else make it'],
   [115, 'the server does not know a setting: steptap asks again which it knows at the next try'],
+  [158, "the user's profile lets a query read too few rows to count: raise max_rows_to_read"],
   [164, 'the user is read-only: give it a profile that may insert and set settings'],
   [192, 'the user does not exist: check `user`'],
   [193, 'the password is wrong: check `user` and `password`'],
   [194, 'the server wants a password: set `password`'],
   [201, 'a quota is used up: raise it or wait for its interval to end'],
+  [307, "the user's profile lets a query read too few bytes to count: raise max_bytes_to_read"],
   [452, "a setting is fixed by the user's profile: allow steptap's user to change settings"],
   [497, 'the user lacks a right: GRANT SELECT, INSERT on the tables to it'],
   [516, 'the user or the password is wrong: check `user` and `password`'],

@@ -1,7 +1,7 @@
 import { createClient, ClickHouseLogLevel, type ClickHouseClientConfigOptions } from '@clickhouse/client';
 import type { Clock } from '../../clock.ts';
 import { SinkError } from '../sink.ts';
-import { classify, EMBEDDED_UNAVAILABLE } from './errors.ts';
+import { classify, EMBEDDED_UNAVAILABLE, stopped, timedOut } from './errors.ts';
 import { exchange, type Ask, type Client } from './exchange.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
@@ -13,17 +13,26 @@ export interface Connection {
   readonly where: string;
   /** Resolves with the body of a good answer; rejects with SinkErrors only, after `timeout_ms` at the latest. */
   ask(ask: Ask, signal: AbortSignal): Promise<string>;
+  /**
+   * Of the embedded engine only: resolves when nothing that was asked of it runs any more, which no question can tell, as an INSERT that nobody waits
+   * for may still be waiting for its turn. Rejects like `ask`.
+   */
+  readonly quiet?: (signal: AbortSignal) => Promise<void>;
   close(): Promise<void>;
 }
 
 /** A connection for every address, or the one embedded engine. Opens no socket yet. */
 export async function connect(options: ClickHouseOptions, clock: Clock): Promise<Connection[]> {
+  const { path, timeout_ms } = options;
   const wrap = (client: Client, where: string): Connection => ({
     where,
-    ask: (ask, signal) => exchange(client, where, ask, signal, options.timeout_ms, clock),
+    ask: (ask, signal) => exchange(client, where, ask, signal, timeout_ms, clock),
     close: () => client.close(),
   });
-  if (options.path !== undefined) return [wrap(await embedded(options.path), options.path)];
+  if (path !== undefined) {
+    const quiet = (signal: AbortSignal): Promise<void> => quieted(path, signal, timeout_ms, clock);
+    return [{ ...wrap(await embedded(path), path), quiet }];
+  }
   return options.urls.map((text) => {
     const { url, user, password } = address(text, options);
     return wrap(overHttp(url, user, password, options), url.href.replace(/\/$/, ''));
@@ -97,4 +106,17 @@ async function embedded(path: string): Promise<Client> {
   } catch (error) {
     throw classify(error, path);
   }
+}
+
+/** The engine cannot be told to end a query; it has ended when its native call has, which the package waits for. */
+async function quieted(path: string, signal: AbortSignal, timeout_ms: number, clock: Clock): Promise<void> {
+  if (signal.aborted) throw stopped(path);
+  const { drainPending } = await import('chdb');
+  const waiting = new AbortController();
+  const drained = drainPending().then(() => true);
+  const stop = AbortSignal.any([signal, waiting.signal]);
+  const ended = await Promise.race([drained, clock.sleep(timeout_ms, stop).then(() => false)]);
+  waiting.abort();
+  if (ended) return;
+  throw signal.aborted ? stopped(path) : timedOut(path, timeout_ms);
 }

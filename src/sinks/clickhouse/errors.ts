@@ -130,6 +130,11 @@ export function timedOut(where: string, timeout_ms: number): SinkError {
   return sinkError({ failure: 'retry', in_doubt: true, advice }, 'TIMEOUT', where);
 }
 
+export function tooLong(where: string): SinkError {
+  const advice = 'the answer is longer than it can be: check `urls`, and what stands in front of the server';
+  return sinkError({ failure: 'hold', in_doubt: true, advice }, 'ANSWER_TOO_LONG', where);
+}
+
 export function stopped(where: string): SinkError {
   return sinkError({ failure: 'retry', in_doubt: true, advice: 'steptap is stopping' }, 'ABORTED', where);
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { createClient } from '@clickhouse/client';
 import type { Clock } from '../../clock.ts';
-import { classify, refusalOf, stopped, timedOut, type Answer } from './errors.ts';
+import { classify, refusalOf, stopped, timedOut, tooLong, type Answer } from './errors.ts';
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -11,13 +11,14 @@ export interface Ask {
   readonly values?: Buffer;
   readonly settings?: Record<string, string | number>;
   readonly query_id?: string;
+  /** A longer answer is an error: more of it is not kept. By default 1 MiB. */
+  readonly max_answer_bytes?: number;
 }
 
-/** More of an answer is not kept. */
 const LONGEST_ANSWER = 1 << 20;
 
 /**
- * Runs one statement and resolves with the body of a good answer; rejects with SinkErrors only, after `timeout_ms` at the latest.
+ * Runs one statement and resolves with the whole body of a good answer; rejects with SinkErrors only, after `timeout_ms` at the latest.
  */
 export async function exchange(
   client: Client,
@@ -38,9 +39,11 @@ export async function exchange(
     if (late) stop();
   });
   try {
-    const answer = await perform(client, ask, request.signal);
+    const { answer, cut } = await perform(client, ask, request.signal);
     const refusal = refusalOf(answer, where, ask.values !== undefined);
     if (refusal !== undefined) throw refusal;
+    // What it says is not what it was going to say, and an exception may stand at its end.
+    if (cut) throw tooLong(where);
     return answer.text;
   } catch (error) {
     if (late) throw timedOut(where, timeout_ms);
@@ -52,7 +55,7 @@ export async function exchange(
   }
 }
 
-async function perform(client: Client, ask: Ask, abort_signal: AbortSignal): Promise<Answer> {
+async function perform(client: Client, ask: Ask, abort_signal: AbortSignal): Promise<{ answer: Answer; cut: boolean }> {
   const result = await client.exec({
     query: ask.query,
     clickhouse_settings: ask.settings ?? {},
@@ -62,6 +65,7 @@ async function perform(client: Client, ask: Ask, abort_signal: AbortSignal): Pro
     ...(ask.query_id === undefined ? {} : { query_id: ask.query_id }),
     ...(ask.values === undefined ? {} : { values: Readable.from([ask.values], { objectMode: false }) }),
   });
+  const longest = ask.max_answer_bytes ?? LONGEST_ANSWER;
   const stop = (): void => void result.stream.destroy();
   abort_signal.addEventListener('abort', stop, { once: true });
   try {
@@ -69,11 +73,12 @@ async function perform(client: Client, ask: Ask, abort_signal: AbortSignal): Pro
     let size = 0;
     // Read to its end, whatever its length: a connection whose answer is not read cannot be used again.
     for await (const chunk of result.stream as AsyncIterable<Buffer>) {
-      if (size < LONGEST_ANSWER) chunks.push(chunk);
       size += chunk.length;
+      if (size - chunk.length < longest) chunks.push(chunk);
     }
     const text = Buffer.concat(chunks).toString('utf8');
-    return { status: result.http_status_code ?? 200, headers: result.response_headers, text };
+    const answer = { status: result.http_status_code ?? 200, headers: result.response_headers, text };
+    return { answer, cut: size > longest };
   } finally {
     abort_signal.removeEventListener('abort', stop);
   }

@@ -3,15 +3,17 @@ import type { Table } from '../../batch.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
-import { SinkError, STORED, type Outcome, type Part, type Sink } from '../sink.ts';
+import { SinkError, STORED, type Auditable, type Found, type Outcome, type Part, type Sink } from '../sink.ts';
 import { connect, type Connection } from './connect.ts';
 import { identifier, onCluster, qualified } from './ddl.ts';
 import { elsewhere } from './errors.ts';
 import type { Ask } from './exchange.ts';
+import { copiesOf, lagsBehind, recordsOf, type Place } from './found.ts';
 import { writeLegacyRows } from './legacy.ts';
-import { prepare } from './prepare.ts';
+import { prepare, type Prepared } from './prepare.ts';
+import { endEverywhere } from './running.ts';
 import type { ClickHouseOptions } from './schema.ts';
-import { insertSettings, pinned, type Settings } from './settings.ts';
+import { askingSettings, insertSettings, pinned } from './settings.ts';
 
 export { EMBEDDED_UNAVAILABLE } from './errors.ts';
 export { createStatements } from './ddl.ts';
@@ -52,28 +54,34 @@ const LARGEST_BODY_KEPT = 32 << 20;
 
 class ClickHouseSink implements Sink {
   readonly name = 'clickhouse';
+  readonly lane: string;
   readonly tables: ReadonlySet<Table>;
   readonly #options: ClickHouseOptions;
   readonly #context: ClickHouseContext;
   #connections: readonly Connection[] = [];
   /** The connection that last worked. */
   #current = 0;
-  #settings: Settings = pinned([]);
-  #version = '';
+  #server: Prepared = { version: '', settings: pinned([]), asking: askingSettings([]) };
   #body = new Body(LARGEST_BODY);
+  /** Absent for flytekit's own table, whose rows have no identity. */
+  readonly find?: NonNullable<Sink['find']>;
+  readonly stored?: Auditable['stored'];
 
   constructor(options: ClickHouseOptions, context: ClickHouseContext) {
     this.#options = options;
     this.#context = context;
     this.tables = new Set<Table>(options.table === undefined ? ['steps', 'logs', 'events'] : ['steps']);
+    this.lane =
+      options.path !== undefined ? 'clickhouse-embedded' : options.table === undefined ? this.name : 'clickhouse-table';
+    if (options.table !== undefined) return;
+    this.find = (part, signal) => this.#find(part, signal);
+    this.stored = (range, signal) => recordsOf(range, this.#place(signal));
   }
 
   async open(signal: AbortSignal): Promise<void> {
     if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context.clock);
-    const run = (query: string): Promise<string> => this.#ask({ query }, signal);
-    const { version, settings } = await prepare(run, this.#options, this.#context.log);
-    this.#version = version;
-    this.#settings = settings;
+    const run = async (query: string): Promise<string> => (await this.#ask({ query }, signal)).text;
+    this.#server = await prepare(run, this.#options, this.#context.log);
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {
@@ -84,7 +92,7 @@ class ClickHouseSink implements Sink {
     else writeLegacyRows(part, body);
     if (body.length === 0) return STORED;
     const query = `INSERT INTO ${qualified({ database }, table ?? part.table)} FORMAT JSONEachRow`;
-    const settings = insertSettings(this.#settings, part.token);
+    const settings = insertSettings(this.#server.settings, part.token);
     try {
       await this.#ask({ query, settings, values: body.view(), query_id: queryId(part) }, signal);
     } catch (error) {
@@ -98,7 +106,7 @@ class ClickHouseSink implements Sink {
 
   describe(): string {
     const { database, path, table, urls } = this.#options;
-    const version = this.#version === '' ? '' : ` ${this.#version}`;
+    const version = this.#server.version === '' ? '' : ` ${this.#server.version}`;
     const where = path === undefined ? (this.#connections[this.#current]?.where ?? '') : `embedded in ${path}`;
     const others = urls.length > 1 ? ` and ${urls.length - 1} more` : '';
     const what = table === undefined ? `database ${database}` : `steps at least once into ${database}.${table}`;
@@ -112,12 +120,28 @@ class ClickHouseSink implements Sink {
     await Promise.allSettled(connections.map((connection) => connection.close()));
   }
 
+  async #find(part: Part, signal: AbortSignal): Promise<Found> {
+    // A server that answers everything with nothing cannot be asked: the part can be sent again, under its token.
+    if (this.#server.version === '') return { copies: new Uint8Array(part.count), lags: true };
+    const place = this.#place(signal);
+    const lags = await lagsBehind(part.table, place);
+    const { database, timeout_ms } = this.#options;
+    const ending = { database, timeout_ms, lags, asking: this.#server.asking, ...this.#context };
+    await endEverywhere(this.#connections, part, ending, signal);
+    return { copies: await copiesOf(part, place), lags };
+  }
+
+  #place(signal: AbortSignal): Place {
+    const { database } = this.#options;
+    return { database, asking: this.#server.asking, ask: (ask) => this.#ask(ask, signal) };
+  }
+
   /** Asks the connection that last worked. Where that cannot be reached it asks the next at once; where it is in doubt, the next time. */
-  async #ask(ask: Ask, signal: AbortSignal): Promise<string> {
+  async #ask(ask: Ask, signal: AbortSignal): Promise<{ where: string; text: string }> {
     for (let tried = 1; ; tried++) {
       const connection = this.#connections[this.#current]!;
       try {
-        return await connection.ask(ask, signal);
+        return { where: connection.where, text: await connection.ask(ask, signal) };
       } catch (error) {
         if (!(error instanceof SinkError) || !elsewhere(error) || this.#connections.length === 1) throw error;
         this.#current = (this.#current + 1) % this.#connections.length;

@@ -6,13 +6,16 @@ import { compare } from './compare.ts';
 import { createDatabase, createTable, createView, VIEW, type Target } from './ddl.ts';
 import { prepareLegacy } from './legacy.ts';
 import type { ClickHouseOptions } from './schema.ts';
-import { knowsTokens, pinned, WHICH_SETTINGS, type Settings } from './settings.ts';
+import { askingSettings, knowsTokens, pinned, WHICH_SETTINGS, type Settings } from './settings.ts';
 
 /** What was found at the other end. */
 export interface Prepared {
   /** `''` when it does not say. */
   readonly version: string;
+  /** Of INSERTs. */
   readonly settings: Settings;
+  /** Of questions about rows. */
+  readonly asking: Settings;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface Prepared {
 export async function prepare(run: Run, options: ClickHouseOptions, log: Log): Promise<Prepared> {
   const version = lines(await run('SELECT version() FORMAT TSV'))[0] ?? '';
   const names = lines(await run(WHICH_SETTINGS));
-  const prepared: Prepared = { version, settings: pinned(names) };
+  const prepared: Prepared = { version, settings: pinned(names), asking: askingSettings(names) };
   if (version === '') {
     log('warning', 'ClickHouse does not say what it is: its tables are neither made nor checked');
     return prepared;

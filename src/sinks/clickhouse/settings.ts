@@ -24,6 +24,30 @@ const PINNED: Settings = {
   date_time_input_format: 'best_effort',
 };
 
+/**
+ * Settings that every question about rows carries: a profile that cuts, filters or caches answers would make rows look missing, and rows that look
+ * missing are sent again. An overflow has to be an error; the limits themselves are the operator's.
+ */
+const ASKING: Settings = {
+  use_query_cache: 0,
+  use_query_condition_cache: 0,
+  limit: 0,
+  offset: 0,
+  extremes: 0,
+  final: 0,
+  additional_table_filters: '{}',
+  additional_result_filter: '',
+  read_overflow_mode: 'throw',
+  group_by_overflow_mode: 'throw',
+  result_overflow_mode: 'throw',
+  timeout_overflow_mode: 'throw',
+  // The questions know the partition, not the order of the table.
+  force_primary_key: 0,
+  force_index_by_date: 0,
+  output_format_tsv_crlf_end_of_line: 0,
+  max_threads: 2,
+};
+
 /** An unknown setting fails the INSERT. These came late: they are sent only to a server that says it has them. */
 const LATE = new Set([
   'deduplicate_insert',
@@ -34,15 +58,28 @@ const LATE = new Set([
 const TOKEN = 'insert_deduplication_token';
 
 /** The question to which a server answers with the names of the settings that it knows. */
-export const WHICH_SETTINGS = `SELECT name FROM system.settings WHERE name IN (${[...Object.keys(PINNED), TOKEN]
+export const WHICH_SETTINGS = `SELECT name FROM system.settings WHERE name IN (${[
+  ...Object.keys(PINNED),
+  ...Object.keys(ASKING),
+  TOKEN,
+]
   .map((name) => `'${name}'`)
   .join(', ')}) FORMAT TSV`;
 
-/** The settings for a server that knows `names`; with none, for one that does not say. */
+/** The settings of INSERTs for a server that knows `names`; with none, for one that does not say. */
 export function pinned(names: readonly string[]): Settings {
   const known = new Set(names);
   const has = (name: string): boolean => (known.size === 0 ? !LATE.has(name) : known.has(name));
   return Object.fromEntries(Object.entries(PINNED).filter(([name]) => has(name)));
+}
+
+/** The settings of questions for a server that knows `names`. `wait_end_of_query`: what fails half-way then fails as a whole. */
+export function askingSettings(names: readonly string[]): Settings {
+  const known = new Set(names);
+  return Object.fromEntries([
+    ...Object.entries(ASKING).filter(([name]) => known.has(name)),
+    ['wait_end_of_query', 1] as const,
+  ]);
 }
 
 /** The settings of one INSERT. `wait_end_of_query` is the HTTP interface's own: the answer then tells of the whole INSERT. */

@@ -3,13 +3,14 @@ import type { Clock } from '../../clock.ts';
 import { EVENT_TABLES } from '../../fields.ts';
 import type { Log } from '../../log.ts';
 import { Body } from '../identity.ts';
-import type { Outcome, Part, Sink } from '../sink.ts';
+import type { Outcome, Part, Sink, StoredRange, StoredRecord } from '../sink.ts';
 import { FAILURE_STORE, readBulk } from './answer.ts';
 import { bulkPath, encodeBulk, encodeUnindexed, sentRows, type SentRow } from './bulk.ts';
 import { wholeFailure } from './errors.ts';
 import { SearchHttp } from './http.ts';
 import { openCluster } from './open.ts';
 import { elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
+import { recordsOf } from './stored.ts';
 import { indexName } from './template.ts';
 
 export { ELASTICSEARCH_DEFAULTS, elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
@@ -86,6 +87,11 @@ class ElasticsearchSink implements Sink {
       first = end;
     }
     return together(outcomes);
+  }
+
+  /** In all indices of the table, whatever the day. The indices have to have our mapping: `create_template: never` may mean others. */
+  stored(range: StoredRange, signal: AbortSignal): Promise<Map<number, StoredRecord>> {
+    return recordsOf(range, this.#options.prefix, this.#http, this.#context.clock, signal);
   }
 
   describe(): string {

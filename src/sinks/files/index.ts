@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import type { Table } from '../../batch.ts';
 import { errorCode } from '../../errors.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
-import { SinkError, STORED, type Outcome, type Part, type Sink } from '../sink.ts';
+import { SinkError, STORED, type Found, type Outcome, type Part, type Sink } from '../sink.ts';
+import { cutHalfRow, filesOf, pathOf } from './directory.ts';
+import { copiesOf, recordsOf } from './scan.ts';
 
 export interface FilesOptions {
   readonly name: string;
@@ -16,30 +17,40 @@ export interface FilesOptions {
 
 interface Open {
   readonly file: FileHandle;
-  readonly path: string;
   /** Bytes that are surely whole rows: what a failed write left behind them is cut off. */
   size: number;
+  /** Something is behind them, and could not be cut off at once. */
+  torn: boolean;
 }
 
 /**
  * NDJSON files, `<table>-<number>.ndjson`, one for each table: the rows exactly as ClickHouse gets them. Where the embedded store is not installed,
- * and for dead letters. A part is on the disk (fdatasync) before it counts as stored. Readable by the owner alone.
+ * and for dead letters. A part is on the disk (fdatasync) before it counts as stored. Readable by the owner alone. One process at a time writes to a directory.
  */
 export function createFilesSink(options: FilesOptions): Sink {
   const body = new Body();
   const files = new Map<Table, Open>();
 
   async function begin(table: Table): Promise<Open> {
-    const number = 1 + Math.max(0, ...(await numbers(options.directory, table)));
-    const path = join(options.directory, `${table}-${String(number).padStart(6, '0')}.ndjson`);
+    const newest = (await filesOf(options.directory, table))[0]?.number ?? 0;
+    const path = pathOf(options.directory, table, newest + 1);
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
-    const begun: Open = { file: await open(path, flags, 0o600), path, size: 0 };
+    const begun: Open = { file: await open(path, flags, 0o600), size: 0, torn: false };
     files.set(table, begun);
     await syncDirectory(options.directory);
     return begun;
   }
 
+  /** A failed write may have left rows, or half a row, that do not count. */
+  async function mend(table: Table): Promise<void> {
+    const to = files.get(table);
+    if (to?.torn !== true) return;
+    await to.file.truncate(to.size);
+    to.torn = false;
+  }
+
   async function append(table: Table, bytes: Buffer): Promise<void> {
+    await mend(table);
     let to = files.get(table) ?? (await begin(table));
     const full = to.size > 0 && to.size + bytes.length > options.max_file_bytes;
     // A file that was taken away still takes rows, which nobody would ever see.
@@ -57,10 +68,19 @@ export function createFilesSink(options: FilesOptions): Sink {
       await to.file.datasync();
     } catch (error) {
       // A short write or a full disk may have left half a row: the next attempt must not stand behind it.
-      await to.file.truncate(to.size).catch(() => {});
+      to.torn = true;
+      await mend(table).catch(() => {});
       throw error;
     }
     to.size += bytes.length;
+  }
+
+  async function orFailure<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw failure(error, options.directory);
+    }
   }
 
   return {
@@ -68,22 +88,25 @@ export function createFilesSink(options: FilesOptions): Sink {
     tables: new Set(options.tables),
     describe: () => `NDJSON files in ${options.directory}`,
     async open() {
-      try {
+      await orFailure(async () => {
         await mkdir(options.directory, { recursive: true, mode: 0o700 });
-      } catch (error) {
-        throw failure(error, options.directory);
-      }
+        // Not of those that are open: their end is known, and is put right by `mend`.
+        for (const table of options.tables) if (!files.has(table)) await cutHalfRow(options.directory, table);
+      });
     },
     async send(part: Part): Promise<Outcome> {
       body.length = 0;
       writeRows(part, body, columnIdentity);
-      try {
-        await append(part.table, body.view());
-      } catch (error) {
-        throw failure(error, options.directory);
-      }
+      await orFailure(() => append(part.table, body.view()));
       return STORED;
     },
+    async find(part: Part): Promise<Found> {
+      return orFailure(async () => {
+        await mend(part.table);
+        return { copies: await copiesOf(options.directory, part), lags: false };
+      });
+    },
+    stored: (range) => orFailure(() => recordsOf(options.directory, range)),
     async close() {
       for (const { file } of files.values()) await file.close();
       files.clear();
@@ -99,16 +122,6 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
-}
-
-async function numbers(directory: string, table: Table): Promise<number[]> {
-  const pattern = new RegExp(`^${table}-(\\d{6,})\\.ndjson$`);
-  const found: number[] = [];
-  for (const name of await readdir(directory)) {
-    const match = pattern.exec(name);
-    if (match !== null) found.push(Number(match[1]));
-  }
-  return found;
 }
 
 /** A full disk empties again; anything else needs somebody to look. */

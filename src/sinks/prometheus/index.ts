@@ -6,20 +6,34 @@ import { TaskErrors } from './errors.ts';
 import type { Label } from './labels.ts';
 import { register, type TextMetric } from './registry.ts';
 import { bucketBounds, DEFAULT_BUCKETS, DEFAULT_MAX_SERIES, type PrometheusOptions, seriesBound } from './schema.ts';
-import { Series } from './series.ts';
+import { Series, type SeriesState } from './series.ts';
 
 export { StepRegistry } from './registry.ts';
 export type { PrometheusOptions } from './schema.ts';
 
 const TABLES: ReadonlySet<Table> = new Set(['steps', 'events']);
 
+/** What was counted so far. */
+export interface PrometheusState {
+  readonly buckets: readonly number[];
+  readonly durations: SeriesState;
+  readonly errors: SeriesState;
+}
+
+/** The sink, whose counts can be kept over a restart. */
+export interface PrometheusSink extends Sink {
+  dump(): PrometheusState;
+  /** Goes on from there. What was counted in other buckets, or under other labels, starts anew. To be called before the first `send`. */
+  load(state: PrometheusState): void;
+}
+
 /**
  * Observes steps in a histogram and counts captured errors, for whoever scrapes `registry`.
  *
  * `send` is done when it returns: there is no other end that could refuse, be slow or answer in doubt, so every row that it was given is stored.
- * What it counts lives as long as the process. `close` leaves the metrics in the registry, for the last scrape.
+ * What it counts lives as long as the process, unless somebody keeps what `dump` gives. `close` leaves the metrics in the registry, for the last scrape.
  */
-export function createPrometheusSink(options: PrometheusOptions): Sink {
+export function createPrometheusSink(options: PrometheusOptions): PrometheusSink {
   const { registry } = options;
   const max_series = seriesBound(options.max_series ?? DEFAULT_MAX_SERIES);
   const bounds = bucketBounds(options.buckets ?? DEFAULT_BUCKETS);
@@ -61,6 +75,11 @@ export function createPrometheusSink(options: PrometheusOptions): Sink {
     },
     describe: () => `Prometheus metrics ${durations.name} and ${errors.name}, at most ${max_series} series each`,
     async close() {},
+    dump: () => ({ buckets: [...bounds], durations: durations.series.dump(), errors: errors.series.dump() }),
+    load(state) {
+      if (state.buckets.join() === bounds.join()) durations.series.load(state.durations);
+      errors.series.load(state.errors);
+    },
   };
 }
 

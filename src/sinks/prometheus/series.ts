@@ -18,6 +18,15 @@ export interface SeriesOptions {
   readonly width: number;
 }
 
+/** What a process leaves to the next. */
+export interface SeriesState {
+  readonly labels: readonly Label[];
+  readonly width: number;
+  readonly values: readonly (readonly string[])[];
+  /** All cells, series after series; null for a sum that has become infinite, which JSON cannot say. */
+  readonly cells: readonly (number | null)[];
+}
+
 /**
  * The series of one metric: which tuple belongs to which, and their numbers, in one flat array.
  *
@@ -83,6 +92,24 @@ export class Series {
   countFolded(folds: number): void {
     const last = this.labels.length - 1;
     for (let n = 0; n <= last; n++) if ((folds >> (last - n)) & 1) this.folded[n]! += 1;
+  }
+
+  /** Every series with its numbers, as JSON. */
+  dump(): SeriesState {
+    const { width } = this.#options;
+    const cells = Array.from(this.cells.subarray(0, this.size * width), (cell) =>
+      cell === Number.POSITIVE_INFINITY ? null : cell,
+    );
+    return { labels: this.labels, width, values: this.values, cells };
+  }
+
+  /** Goes on from what was dumped; false when that has other labels, another width or more series than there may be, and then nothing changes. To be called before the first `resolve`. */
+  load({ labels, width, values, cells }: SeriesState): boolean {
+    const { width: own, max_series } = this.#options;
+    if (labels.join() !== this.labels.join() || width !== own || values.length > max_series) return false;
+    for (const each of values) this.#add(labelText(labels, each), each);
+    for (const [n, cell] of cells.entries()) this.cells[n] = cell ?? Number.POSITIVE_INFINITY;
+    return true;
   }
 
   clear(): void {

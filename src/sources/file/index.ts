@@ -1,22 +1,86 @@
-import { createReadStream, statSync } from 'node:fs';
+import { accessSync, constants, createReadStream, openSync, statSync, type Stats } from 'node:fs';
+import { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { systemClock, type Clock } from '../../clock.ts';
 import { errorCode, UsageError } from '../../errors.ts';
-import type { Source } from '../source.ts';
+import type { Log } from '../../log.ts';
+import type { Opened, Source } from '../source.ts';
+import { findAgain } from './find.ts';
+import { LogFile, READ_BYTES } from './log-file.ts';
+import { Places } from './places.ts';
+import { readFilePosition } from './position.ts';
+import { Tail } from './tail.ts';
 
-/** Large enough that reading costs next to nothing per line, small enough that a few of them in flight are no memory to speak of. */
-const READ_BYTES = 1 << 19;
+export interface FileOptions {
+  /** Goes on at the end: with what is written later, and with the file that takes its place. Waits for one that is not there. */
+  readonly follow?: boolean;
+  /** Reads from the beginning, though there is a position. */
+  readonly from_start?: boolean;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
 
-/** A file, read from its start to its end. Throws a UsageError when it cannot be read. */
-export function fileSource(path: string): Source {
-  try {
-    if (statSync(path).isDirectory()) throw new UsageError(`--input ${path}: is a directory; name a file`);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const reason = errorCode(error) === 'ENOENT' ? 'there is no such file' : `cannot be read (${errorCode(error)})`;
-    throw new UsageError(`--input ${path}: ${reason}`, { cause: error });
-  }
+/** A file, read from its position to its end. Throws a UsageError when it cannot be read. */
+export function fileSource(given: string, options: FileOptions = {}): Source {
+  // Positions are kept under it: `./a.log` is not another file than `a.log`, nor the same as that of another directory.
+  const path = resolve(given);
+  const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
+  const stats = check(given, follow);
+  if (stats !== undefined && !stats.isFile()) return pipeSource(path);
+  const places = new Places(path);
+  let tail: Tail | undefined;
   return {
     name: path,
-    open: () => createReadStream(path, { highWaterMark: READ_BYTES }),
+    resumes: true,
+    follows: follow,
+    open(from): Opened {
+      const current = LogFile.open(path);
+      const position = from_start ? undefined : readFilePosition(from);
+      const found = position === undefined ? undefined : findAgain(path, position, current, log);
+      const older = found !== undefined && found !== current;
+      if (older) current?.close();
+      const file = found ?? current;
+      if (file === undefined && !follow) throw new UsageError(`--input ${given}: there is no such file`);
+      const bytes = (tail = new Tail({ path, file, older, follow, places, clock, log }));
+      const offset = file?.offset ?? 0;
+      return found === undefined ? { bytes, offset, carried: from_start ? 'again' : 'end' } : { bytes, offset };
+    },
+    position: (offset) => places.of(offset),
+    reuse: (read) => tail?.reuse(read),
+  };
+}
+
+/** A named pipe, `/dev/fd/63`: read to its end, and only once. */
+function pipeSource(path: string): Source {
+  return {
+    name: path,
+    resumes: false,
+    open: () => ({ bytes: opened(path), offset: 0 }),
     position: (offset) => ({ path, offset }),
   };
+}
+
+/**
+ * The pipe of `--input <(command)` is read as a socket is: a thread that waits in `read` could not be stopped, and there are four. One with a name
+ * may have no writer yet, and has to be waited for.
+ */
+function opened(path: string): Readable {
+  if (!path.startsWith('/dev/fd/')) return createReadStream(path, { highWaterMark: READ_BYTES });
+  return new Socket({ fd: openSync(path, 'r'), readable: true, writable: false });
+}
+
+function check(path: string, follow: boolean): Stats | undefined {
+  try {
+    const stats = statSync(path);
+    if (stats.isDirectory()) throw new UsageError(`--input ${path}: is a directory; name a file`);
+    accessSync(path, constants.R_OK);
+    return stats;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const code = errorCode(error);
+    if (follow && code === 'ENOENT') return undefined;
+    const reason = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`;
+    throw new UsageError(`--input ${path}: ${reason}`, { cause: error });
+  }
 }

@@ -29,6 +29,7 @@ export function detachStdin(read: boolean): Readable {
     // What cannot be opened anew: another process holds it and passes it on. Of its own group, so that Ctrl-C does not end it first.
     const relay = spawn('cat', { stdio: [0, 'pipe', 'ignore'], detached: true });
     relay.unref();
+    relay.once('error', (error) => bytes.destroy(error));
     process.once('exit', () => relay.kill());
     blank();
     // Node throws away what a child that has ended left unread, unless somebody reads it.

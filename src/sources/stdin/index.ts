@@ -2,8 +2,14 @@ import type { Readable } from 'node:stream';
 import type { Source } from '../source.ts';
 
 /**
- * Standard input. A pipe cannot be read again: its position is for dead letters only, and a SIGKILL loses what was read and not yet committed.
+ * Standard input. A pipe cannot be read again: its position is for dead letters and for what is unfinished in it, and a SIGKILL loses what was read and
+ * not yet committed.
  */
 export function stdinSource(open: () => Readable = () => process.stdin): Source {
-  return { name: 'stdin', open, position: (offset) => ({ offset }) };
+  return {
+    name: 'stdin',
+    resumes: false,
+    open: () => ({ bytes: open(), offset: 0 }),
+    position: (offset) => ({ offset }),
+  };
 }

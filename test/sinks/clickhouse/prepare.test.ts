@@ -51,7 +51,11 @@ test('a view that may not be made stops nothing', async () => {
   });
   const told: string[] = [];
   const log: Log = (severity, message) => void told.push(`${severity}: ${message}`);
-  expect(await prepare(run, OPTIONS, log)).toEqual({ version: '26.7.2.1', settings: { async_insert: 0 } });
+  expect(await prepare(run, OPTIONS, log)).toEqual({
+    version: '26.7.2.1',
+    settings: { async_insert: 0 },
+    asking: { wait_end_of_query: 1 },
+  });
   expect(told.at(-1)).toContain('warning: the view flytekit_telemetry was not made');
   expect(
     ran.filter((query) => query.startsWith('CREATE')).map((query) => query.split(' ').slice(0, 6).join(' ')),

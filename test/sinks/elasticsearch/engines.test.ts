@@ -3,6 +3,7 @@ import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
 import type { Sink } from '../../../src/sinks/sink.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
 import { describeWithServer, type SearchServer } from '../../support/search-server.ts';
+import { cut, partOfRecords } from '../parts.ts';
 import { failure, never, sinkOf } from './faulty-server.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -79,6 +80,66 @@ for (const kind of ['elasticsearch', 'opensearch'] as const) {
       }
       expect(await count(index())).toBe(500);
       expect(sink.describe()).toMatch(kind === 'opensearch' ? /^OpenSearch 2\./ : /^Elasticsearch 8\./);
+      await sink.close();
+    });
+
+    test('a part that is sent in other pieces the second time, from another process, stores nothing twice', async () => {
+      const { sink, prefix, index } = await fresh({ max_body_bytes: 5_000 });
+      const part = partOfRecords([
+        [7, 30],
+        [8, 1],
+        [9, 69],
+      ]);
+      const good = { rejected: [], again: [] };
+      // The first attempt came so far: half of it whole, of the other half some.
+      expect(await sink.send(cut(part, 0, 50), never)).toEqual(good);
+      expect(await sink.send(cut(part, 75, 80), never)).toEqual(good);
+      const other = sinkOf([server().url], { prefix, max_body_bytes: 20_000 });
+      await other.open(never);
+      for (const [from, to] of [
+        [0, 33],
+        [33, 77],
+        [77, 100],
+        [0, 100],
+      ] as const)
+        expect(await other.send(cut(part, from, to), never)).toEqual(good);
+      expect(await count(index())).toBe(100);
+      expect('find' in sink).toBe(false);
+      await other.close();
+      await sink.close();
+    });
+
+    test('what is stored is counted record by record, and copies in another index are found', async () => {
+      const { sink, index } = await fresh();
+      const range = { table: 'steps', day: DAY, src: 'spool0-epoch0', from: 0, to: 2 ** 50 } as const;
+      expect(await sink.stored!(range, never)).toEqual(new Map());
+      const far = 2 ** 50 - 1;
+      const part = partOfRecords([
+        [7, 2],
+        [8, 12_000],
+        [far, 1],
+      ]);
+      expect(await sink.send(part, never)).toEqual({ rejected: [], again: [] });
+      await sink.send(partOfRecords([[8, 3]], { src: 'spool0-epoch1' }), never);
+      await sink.send(partOfRecords([[8, 3]], { table: 'events' }), never);
+      const records = new Map([
+        [7, { rows: 2, distinct: 2 }],
+        [8, { rows: 12_000, distinct: 12_000 }],
+        [far, { rows: 1, distinct: 1 }],
+      ]);
+      // At once: nobody has refreshed anything.
+      expect(await sink.stored!(range, never)).toEqual(records);
+      expect(await sink.stored!({ ...range, from: 8, to: 9 }, never)).toEqual(new Map([[8, records.get(8)!]]));
+      const copies = cut(part, 1, 5);
+      await sink.send({ ...copies, day: '2026-11-22' }, never);
+      expect(await sink.stored!({ ...range, to: 100 }, never)).toEqual(
+        new Map([
+          [7, { rows: 3, distinct: 2 }],
+          [8, { rows: 12_003, distinct: 12_000 }],
+        ]),
+      );
+      await call('POST', `/${index()}/_close`);
+      expect(await failure(sink.stored!(range, never))).toMatchObject({ failure: 'hold', code: 'HTTP 400' });
       await sink.close();
     });
 

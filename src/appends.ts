@@ -1,0 +1,81 @@
+import { batchBytes, type Batch } from './batch.ts';
+import type { ReadCounts } from './counters.ts';
+import type { Decoder } from './decode.ts';
+import type { PipelineOptions } from './pipeline.ts';
+import type { Reading } from './reading.ts';
+import type { Source } from './sources/source.ts';
+
+/** Bytes of one source that may be under way: a group commit takes up to 20 ms, and a pipe gives many small batches in that time. */
+const MOST_UNDER_WAY = 2 << 20;
+/** How often the position moves on while there are no rows. */
+const POSITION_MS = 1_000;
+
+/** The batches of one source on their way into the spool, in order. */
+export class Appends {
+  readonly #source: Source;
+  readonly #decoder: Decoder;
+  readonly #options: PipelineOptions;
+  readonly #reading: Reading;
+  readonly #under_way = new Set<Promise<void>>();
+  #bytes = 0;
+  /** The last append: when, up to where, and whether its position has a carry. */
+  #at: number;
+  #offset: number;
+  #carries: boolean;
+  /** The spool cannot go on. */
+  #failed = false;
+
+  constructor(source: Source, decoder: Decoder, options: PipelineOptions, reading: Reading) {
+    this.#source = source;
+    this.#decoder = decoder;
+    this.#options = options;
+    this.#reading = reading;
+    this.#at = options.clock.monotonic();
+    this.#offset = decoder.offset;
+    this.#carries = options.spool.positions.get(source.name)?.['carry'] !== undefined;
+  }
+
+  /** Resolves when more may be decoded: a full spool does not commit, and so it holds the source back. */
+  async add({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
+    this.#options.counters.add(this.#source.name, counts);
+    const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoder.offset !== this.#offset;
+    if (batch.rows.length > 0 || due) this.#append(batch);
+    while (this.#bytes > MOST_UNDER_WAY) await this.#under_way.values().next().value;
+  }
+
+  /** The last batch. Its position is appended though it has no rows; resolves when all of them are committed. */
+  async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
+    this.#options.counters.add(this.#source.name, counts);
+    const moved = this.#decoder.offset !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
+    if (batch.rows.length > 0 || moved) this.#append(batch);
+    await Promise.all(this.#under_way);
+  }
+
+  #append(batch: Batch): void {
+    const reading = this.#reading;
+    const rows = this.#source.resumes ? 0 : batch.rows.reduce((sum, { ends }) => sum + ends.length, 0);
+    reading.waiting += rows;
+    if (this.#failed || reading.over) return;
+    this.#at = this.#options.clock.monotonic();
+    this.#offset = this.#decoder.offset;
+    this.#carries = batch.position['carry'] !== undefined;
+    const bytes = batchBytes(batch);
+    this.#bytes += bytes;
+    const committed = this.#options.spool
+      .append(batch)
+      .then(
+        () => {
+          reading.waiting -= rows;
+        },
+        (error: Error) => {
+          this.#failed = true;
+          if (!reading.over) reading.fail(error);
+        },
+      )
+      .then(() => {
+        this.#bytes -= bytes;
+        this.#under_way.delete(committed);
+      });
+    this.#under_way.add(committed);
+  }
+}

@@ -1,0 +1,80 @@
+import type { Captured } from './dialects/flytekit/capture.ts';
+import type { Failed } from './dialects/flytekit/fast.ts';
+import type { OpenStack } from './dialects/log/pending.ts';
+import type { Origin, OriginFields, Origins } from './origin.ts';
+
+/*
+ * What a decoder has read and not yet made events of, as JSON: it stands in the position beside the offset, and so becomes durable with the rows. Whoever goes
+ * on from the position begins with it, and its lines are never read again.
+ */
+
+/** Raised when the shape or the meaning of anything in it changes. */
+export const VERSION = 1;
+
+/** Joins up to here are carried; past it the oldest are let go as events. Every record has its carry, so it costs what it is long each time. */
+export const MOST_CARRIED = 1 << 20;
+
+/** Not empty fields only. */
+export type OriginCarry = { readonly [K in Exclude<keyof OriginFields, 'labels'>]?: string | undefined } & {
+  readonly labels?: [string, string][] | undefined;
+};
+
+/** A line that its runtime or agent cut. */
+export interface PartialCarry {
+  readonly origin: OriginCarry;
+  readonly text: string;
+  readonly length: number;
+  readonly lines: number;
+  readonly offset: number;
+  readonly time: string;
+}
+
+/** A stack or a captured error of one stream. */
+export interface OpenCarry {
+  readonly origin: OriginCarry;
+  readonly offset: number;
+  readonly stack?: OpenStack | undefined;
+  readonly captured?: Captured | undefined;
+}
+
+/** The steps of one stream that failed lately. */
+export interface FailedCarry {
+  readonly origin: OriginCarry;
+  readonly failed: readonly Failed[];
+}
+
+export interface Carry {
+  readonly v: typeof VERSION;
+  readonly cut: readonly PartialCarry[];
+  readonly recorded: readonly PartialCarry[];
+  readonly open: readonly OpenCarry[];
+  readonly failed: readonly FailedCarry[];
+}
+
+export function carryOf(parts: Omit<Carry, 'v'>): Carry {
+  return { v: VERSION, ...parts };
+}
+
+/** What a stream takes in a carry beside its texts. */
+export function originSize(origin: Origin): number {
+  return 128 + origin.fragment.length;
+}
+
+/** Made once: it stands in every position while something of its stream is open. */
+const originCarries = new WeakMap<Origin, OriginCarry>();
+
+/** The fields as they were asked for, before constants: only those lead back to the same origin. */
+export function originCarry(origin: Origin): OriginCarry {
+  const known = originCarries.get(origin);
+  if (known !== undefined) return known;
+  const { labels, ...texts } = origin.given;
+  const said = Object.fromEntries(Object.entries(texts).filter(([, value]) => value !== ''));
+  const carried = labels.size === 0 ? said : { ...said, labels: [...labels] };
+  originCarries.set(origin, carried);
+  return carried;
+}
+
+export function originOf(carried: OriginCarry, origins: Origins): Origin {
+  const { namespace = '', pod = '', pod_uid = '', container = '', node = '', stream = '', labels = [] } = carried;
+  return origins.of({ namespace, pod, pod_uid, container, node, stream, labels: new Map(labels) });
+}

@@ -1,0 +1,129 @@
+import { crc32 } from 'node:zlib';
+import type { Mark } from './mark.ts';
+
+/*
+ * A segment is a file of records, one after the other, numbers little-endian:
+ *
+ *   0  magic            4   bytes that no row can hold: they are not UTF-8
+ *   4  kind             1   1 snapshot, 2 batch, 3 seal
+ *   5  version          1
+ *   6  group            2   how many batches before it were written with it: those before these had been committed
+ *   8  seq              8   of a batch; of a snapshot the number before its first batch, of a seal that of the last one
+ *  16  payload length   4
+ *  20  day              4   yyyymmdd
+ *  24  committed        8   wall clock, milliseconds since 1970
+ *  32  rows before      32  steps, logs, events, rejections: committed before this record, since the spool was made
+ *  64  bytes before     8
+ *  72  rows             16  of this record, by table
+ *  88  spool            8
+ *  96  epoch            6
+ * 102  (0)              2
+ * 104  payload CRC      4
+ * 108  header CRC       4   of the bytes before it
+ *
+ * The first record of a segment is its snapshot; a segment that was closed in order ends with its seal, an index of it. A record says what it is by itself:
+ * whichever bytes of a segment are damaged, those around them can be read.
+ */
+
+export const HEADER_BYTES = 112;
+export const MAGIC = Uint8Array.of(0xfe, 0xf8, 0xff, 0x9d);
+const MAGIC_WORD = 0x9dff_f8fe;
+const VERSION = 1;
+
+export type Kind = 'snapshot' | 'batch' | 'seal';
+const KINDS: readonly (Kind | undefined)[] = [undefined, 'snapshot', 'batch', 'seal'];
+
+export interface Header {
+  readonly kind: Kind;
+  readonly seq: number;
+  /** So many batches before it became durable together with it, or not at all. */
+  readonly group: number;
+  readonly length: number;
+  /** `YYYY-MM-DD`. */
+  readonly day: string;
+  readonly committed_ms: number;
+  readonly before: Mark;
+  /** Rows of this record; `bytes` is its whole length. */
+  readonly size: Mark;
+  /** `<spool>-<epoch>`. */
+  readonly src: string;
+  readonly payload_crc: number;
+}
+
+/** CRC-32 of the pieces as one. */
+export function checksum(pieces: readonly Uint8Array[]): number {
+  let crc = 0;
+  for (const piece of pieces) crc = crc32(piece, crc);
+  return crc;
+}
+
+export function encodeHeader(header: Header): Buffer {
+  const out = Buffer.alloc(HEADER_BYTES);
+  const { before, size } = header;
+  out.set(MAGIC);
+  out[4] = KINDS.indexOf(header.kind);
+  out[5] = VERSION;
+  out.writeUInt16LE(header.group, 6);
+  writeNumber(out, header.seq, 8);
+  out.writeUInt32LE(header.length, 16);
+  out.writeUInt32LE(Number(header.day.replaceAll('-', '')), 20);
+  writeNumber(out, header.committed_ms, 24);
+  writeNumber(out, before.steps, 32);
+  writeNumber(out, before.logs, 40);
+  writeNumber(out, before.events, 48);
+  writeNumber(out, before.rejections, 56);
+  writeNumber(out, before.bytes, 64);
+  out.writeUInt32LE(size.steps, 72);
+  out.writeUInt32LE(size.logs, 76);
+  out.writeUInt32LE(size.events, 80);
+  out.writeUInt32LE(size.rejections, 84);
+  out.write(header.src.slice(0, 16), 88, 'hex');
+  out.write(header.src.slice(17), 96, 'hex');
+  out.writeUInt32LE(header.payload_crc, 104);
+  out.writeUInt32LE(crc32(out.subarray(0, 108)), 108);
+  return out;
+}
+
+/** The header at `at`, or undefined where no whole and undamaged one is. */
+export function decodeHeader(bytes: Buffer, at: number): Header | undefined {
+  if (at + HEADER_BYTES > bytes.length || bytes.readUInt32LE(at) !== MAGIC_WORD) return undefined;
+  if (crc32(bytes.subarray(at, at + 108)) !== bytes.readUInt32LE(at + 108)) return undefined;
+  const kind = KINDS[bytes[at + 4]!];
+  if (kind === undefined || bytes[at + 5] !== VERSION) return undefined;
+  const length = bytes.readUInt32LE(at + 16);
+  const day = String(bytes.readUInt32LE(at + 20)).padStart(8, '0');
+  return {
+    kind,
+    seq: readNumber(bytes, at + 8),
+    group: bytes.readUInt16LE(at + 6),
+    length,
+    day: `${day.slice(0, -4)}-${day.slice(-4, -2)}-${day.slice(-2)}`,
+    committed_ms: readNumber(bytes, at + 24),
+    before: {
+      steps: readNumber(bytes, at + 32),
+      logs: readNumber(bytes, at + 40),
+      events: readNumber(bytes, at + 48),
+      rejections: readNumber(bytes, at + 56),
+      bytes: readNumber(bytes, at + 64),
+    },
+    size: {
+      steps: bytes.readUInt32LE(at + 72),
+      logs: bytes.readUInt32LE(at + 76),
+      events: bytes.readUInt32LE(at + 80),
+      rejections: bytes.readUInt32LE(at + 84),
+      bytes: HEADER_BYTES + length,
+    },
+    src: `${bytes.toString('hex', at + 88, at + 96)}-${bytes.toString('hex', at + 96, at + 102)}`,
+    payload_crc: bytes.readUInt32LE(at + 104),
+  };
+}
+
+/** Up to 2^53: JavaScript counts no further. */
+function writeNumber(out: Buffer, value: number, at: number): void {
+  out.writeUInt32LE(value % 2 ** 32, at);
+  out.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
+}
+
+function readNumber(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}

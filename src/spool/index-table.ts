@@ -1,0 +1,99 @@
+import type { Header } from './format.ts';
+
+/** Of each batch of a segment where it begins, and how many rows of which table it has on which day. */
+export interface IndexEntry {
+  readonly seq: number;
+  readonly at: number;
+  readonly day: string;
+  readonly steps: number;
+  readonly logs: number;
+  readonly events: number;
+  readonly rejections: number;
+  /** `<spool>-<epoch>`. */
+  readonly src: string;
+}
+
+const ENTRY_BYTES = 32;
+/** Behind the entries: the `src` that they have in common. */
+const SRC_BYTES = 14;
+
+/** The index of a segment while it is written, and as it stands in the seal: entries of 32 bytes, then spool and epoch. */
+export class SegmentIndex {
+  #bytes = Buffer.alloc(ENTRY_BYTES * 64);
+  #length = 0;
+  #src = '';
+
+  add({ seq, day, size, src }: Header, at: number): void {
+    if (this.#length + ENTRY_BYTES > this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length)]);
+    }
+    const out = this.#bytes;
+    const to = this.#length;
+    out.writeUInt32LE(seq % 2 ** 32, to);
+    out.writeUInt32LE(Math.floor(seq / 2 ** 32), to + 4);
+    out.writeUInt32LE(at, to + 8);
+    out.writeUInt32LE(Number(day.replaceAll('-', '')), to + 12);
+    out.writeUInt32LE(size.steps, to + 16);
+    out.writeUInt32LE(size.logs, to + 20);
+    out.writeUInt32LE(size.events, to + 24);
+    out.writeUInt32LE(size.rejections, to + 28);
+    this.#length += ENTRY_BYTES;
+    this.#src = src;
+  }
+
+  bytes(): Buffer {
+    const src = Buffer.alloc(SRC_BYTES);
+    src.write(this.#src.slice(0, 16), 0, 'hex');
+    src.write(this.#src.slice(17), 8, 'hex');
+    return Buffer.concat([this.#bytes.subarray(0, this.#length), src]);
+  }
+
+  offsetOf(seq: number): number {
+    return offsetIn(this.#bytes.subarray(0, this.#length), seq);
+  }
+}
+
+/** Where a record begins, or the last one before it; 0 when it is before all of them. `table` is entries alone. */
+function offsetIn(table: Buffer, seq: number): number {
+  let low = 0;
+  let high = table.length / ENTRY_BYTES;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (seqAt(table, middle) <= seq) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? 0 : table.readUInt32LE((low - 1) * ENTRY_BYTES + 8);
+}
+
+function seqAt(table: Buffer, n: number): number {
+  return table.readUInt32LE(n * ENTRY_BYTES) + table.readUInt32LE(n * ENTRY_BYTES + 4) * 2 ** 32;
+}
+
+/** Number of the first batch of an index that was read back; undefined when it has none. */
+export function firstInIndex(bytes: Buffer): number | undefined {
+  return bytes.length < ENTRY_BYTES + SRC_BYTES ? undefined : seqAt(bytes, 0);
+}
+
+/** Where a record begins according to an index that was read back, or the last one before it. */
+export function offsetInIndex(bytes: Buffer, seq: number): number {
+  return offsetIn(bytes.subarray(0, bytes.length - SRC_BYTES), seq);
+}
+
+export function* entriesOf(bytes: Buffer): Iterable<IndexEntry> {
+  const end = bytes.length - SRC_BYTES;
+  const src = `${bytes.toString('hex', end, end + 8)}-${bytes.toString('hex', end + 8)}`;
+  for (let n = 0; n < end / ENTRY_BYTES; n++) {
+    const from = n * ENTRY_BYTES;
+    const day = String(bytes.readUInt32LE(from + 12)).padStart(8, '0');
+    yield {
+      seq: seqAt(bytes, n),
+      at: bytes.readUInt32LE(from + 8),
+      day: `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`,
+      steps: bytes.readUInt32LE(from + 16),
+      logs: bytes.readUInt32LE(from + 20),
+      events: bytes.readUInt32LE(from + 24),
+      rejections: bytes.readUInt32LE(from + 28),
+      src,
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import type { Rows, Table, Tuple } from '../batch.ts';
+import { tupleOf } from '../tuples.ts';
+
+/** Rows that were read back. Their labels and durations are read out of them when somebody asks. */
+export class StoredRows implements Rows {
+  readonly table: Table;
+  readonly bytes: Buffer;
+  readonly ends: Uint32Array;
+  #observed: Pick<Rows, 'tuple' | 'dictionary' | 'durations'> | undefined;
+
+  constructor(table: Table, bytes: Buffer, ends: Uint32Array) {
+    this.table = table;
+    this.bytes = bytes;
+    this.ends = ends;
+  }
+
+  get tuple(): Uint16Array {
+    return (this.#observed ??= observed(this)).tuple;
+  }
+
+  get dictionary(): readonly Tuple[] {
+    return (this.#observed ??= observed(this)).dictionary;
+  }
+
+  get durations(): Float64Array {
+    return (this.#observed ??= observed(this)).durations;
+  }
+}
+
+function observed({ bytes, ends }: Rows): Pick<Rows, 'tuple' | 'dictionary' | 'durations'> {
+  const tuple = new Uint16Array(ends.length);
+  const durations = new Float64Array(ends.length);
+  const indices = new Map<Tuple, number>();
+  for (let row = 0; row < ends.length; row++) {
+    const text = bytes.toString('utf8', row === 0 ? 0 : ends[row - 1], ends[row]);
+    const fields = JSON.parse(text) as Partial<Tuple> & { wall_time_s?: number };
+    const labels = tupleOf(fields);
+    const index = indices.get(labels) ?? indices.size;
+    indices.set(labels, index);
+    tuple[row] = index;
+    durations[row] = fields.wall_time_s ?? Number.NaN;
+  }
+  return { tuple, dictionary: [...indices.keys()], durations };
+}
