@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, test, vi } from 'vitest';
+import { controlRun, pieces } from './pieces.ts';
+
+/*
+ * The short run: npm run promises is the long one. What it does is planned by the seed; STEPTAP_SEED takes another.
+ */
+
+vi.setConfig({ testTimeout: 1_800_000 });
+
+const seed = Number(process.env['STEPTAP_SEED'] ?? 1);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** Why there is no real ClickHouse here; undefined when there is. */
+function missing(): string | undefined {
+  try {
+    createRequire(import.meta.url).resolve('chdb');
+    return undefined;
+  } catch {
+    return 'the package chdb is not installed';
+  }
+}
+
+const unavailable = missing();
+const skipped = unavailable !== undefined && process.env['CI'] !== 'true';
+
+test.skipIf(skipped)('control: without tokens and ids, kills and faults leave rows twice in both sinks', async () => {
+  expect(unavailable).toBeUndefined();
+  expect(await controlRun({ seed, search: 'model', print })).toEqual([]);
+});
+
+test.skipIf(skipped)('every event is stored once in every sink, whatever dies and at whatever edge', async () => {
+  expect(existsSync(new URL('../../dist/cli/main.js', import.meta.url)), 'npm run build').toBe(true);
+  expect(await pieces({ seed, kills: 50, crash_points: true, search: 'model', print })).toEqual([]);
+});
