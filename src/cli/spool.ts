@@ -85,12 +85,15 @@ async function ls({ state, json }: SpoolFlags): Promise<number> {
   }
   print(
     table(
-      segments.map(({ path, kind, bytes, sealed, first, last: to, ...rest }) => ({
+      segments.map(({ path, kind, bytes, sealed, first, last: to, days: when, rejections, ...rest }) => ({
         segment: basename(path),
         state: kind === 'set aside' ? kind : sealed ? 'closed' : 'open',
         bytes,
         records: first === undefined ? '' : `${first}..${to}`,
+        // A terminal has 80 columns; --json says the year too.
+        days: when.replaceAll(/\d{4}-/g, ''),
         ...rest,
+        rejected: rejections,
       })),
       RARE,
     ),
@@ -109,7 +112,7 @@ async function ls({ state, json }: SpoolFlags): Promise<number> {
 }
 
 /** Columns that are left out when there is nothing in them. */
-const RARE = ['logs', 'events', 'rejections', 'dead letters', 'lost', 'dropped'];
+const RARE = ['logs', 'events', 'rejections', 'rejected', 'dead letters', 'lost', 'dropped'];
 
 function shortLane(lane: ReturnType<typeof laneLine>): Record<string, string | number> {
   const { sink, settled, records_waiting, bytes_waiting, in_flight, stored, dead_lettered, lost, dropped } = lane;
