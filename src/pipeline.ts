@@ -56,9 +56,8 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
   await within(readAll(options, reading, stop), whenStopped, grace_ms, clock);
   reading.over = true;
   spool.end();
-  // One grace period for all of it: whoever sent SIGTERM counts from then.
-  const deadline = reading.deadline ?? clock.monotonic() + grace_ms;
-  await within(running, Promise.resolve(), deadline - clock.monotonic(), clock);
+  await drained(options, running, reading, whenStopped);
+  const deadline = reading.deadline ?? clock.monotonic();
   abort.abort();
   await running;
   // Only now have the others appended their last dead letters; a file takes them in no time, or its disk is gone.
@@ -69,6 +68,34 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
   const { waiting, failure } = reading;
   const undecoded = reading.undecoded();
   return { undelivered: undelivered([...lanes, deadLetters]), unaccepted: waiting, undecoded, failure };
+}
+
+/**
+ * Waits for the lanes. Whoever sent SIGTERM counts one grace period for all of it, from then. After an input that ended by itself nobody counts: a backlog may take
+ * its time, and the wait is over when nothing was settled for a grace period.
+ */
+async function drained(
+  { lanes, clock, grace_ms }: PipelineOptions,
+  running: Promise<unknown>,
+  reading: Reading,
+  whenStopped: Promise<void>,
+): Promise<void> {
+  let over = false;
+  const done = running.then(() => {
+    over = true;
+  });
+  const pending = (): number => lanes.reduce((sum, lane) => sum + lane.pending(), 0);
+  let before = Number.NaN;
+  while (!over) {
+    const left = pending();
+    if (reading.deadline === undefined && left === before) return;
+    before = left;
+    const stopped = reading.deadline !== undefined;
+    const ms = (reading.deadline ?? clock.monotonic() + grace_ms) - clock.monotonic();
+    const changed = stopped ? done : Promise.race([done, whenStopped]);
+    await within(changed, Promise.resolve(), ms, clock);
+    if (stopped) return;
+  }
 }
 
 /** What the last dead letters get when the grace period is over. */

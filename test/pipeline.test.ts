@@ -237,6 +237,38 @@ test('a sink that is down at the end gets the grace period and not a moment more
   expect(run.ledgers.get('down')!.totals()).toEqual({ accepted: 2, stored: 0, dead_lettered: 0, dropped: 0, lost: 0 });
 });
 
+/** A sink that takes most of a grace period for each of six blocks. */
+function backlog(clock: FakeClock): { run: Run; sink: Kept } {
+  const sink = new Kept('slow', ['steps'], async (_part, signal) => {
+    await clock.sleep(0.8 * GRACE_MS, signal);
+    if (signal.aborted) throw new SinkError('retry', 'ABORTED', 'stopping', { in_doubt: true });
+    return STORED;
+  });
+  const thousand = Buffer.from(step('a').repeat(1_000));
+  const run = start([sourceOf('a', Readable.from(Array.from({ length: 6 }, () => thousand)))], [sink], clock);
+  return { run, sink };
+}
+
+test('a backlog at the end of the input takes its time, as long as it gets smaller', async () => {
+  const clock = new FakeClock();
+  const { run, sink } = backlog(clock);
+  await settled();
+  await clock.advance(3 * GRACE_MS);
+  expect(await now(run)).toBe('goes on');
+  await clock.advance(4 * GRACE_MS);
+  expect([await now(run), sink.rows.length]).toEqual([GOOD, 6_000]);
+});
+
+test('a stop gives the same backlog one grace period', async () => {
+  const clock = new FakeClock();
+  const { run } = backlog(clock);
+  await settled();
+  await clock.advance(2 * GRACE_MS);
+  run.stop.abort();
+  await clock.advance(GRACE_MS);
+  expect(await now(run)).toMatchObject({ undelivered: new Map([['slow', expect.any(Number)]]) });
+});
+
 test('a sink that comes back within the grace period gets everything', async () => {
   const clock = new FakeClock();
   let down = true;

@@ -68,7 +68,10 @@ export function runOptions(): Option[] {
       '--drop-oldest <sinks>',
       'sinks whose oldest rows are given up when the spool is full, so that others need not wait',
     ).default('none'),
-    new Option('--grace <seconds>', 'time to deliver the rest after the input ended or SIGTERM').default('30'),
+    new Option(
+      '--grace <seconds>',
+      'time to deliver the rest after SIGTERM; after the end of the input, how long sinks may stand still',
+    ).default('30'),
     new Option('--summary <when>', 'print a table of the steps at the end')
       .choices(['auto', 'always', 'never'])
       .default('auto', 'auto: at a terminal'),
