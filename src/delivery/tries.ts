@@ -125,18 +125,25 @@ export class Tries {
 
   /** Appends to the spool what only a lane knows. False when the spool cannot go on: then nothing can, and the run is about to be aborted. */
   async append(letters: Batch, signal: AbortSignal): Promise<boolean> {
+    const { spool, clock } = this.#options;
+    const over = new AbortController();
+    const stop = (): void => over.abort('over');
     try {
-      const appended = this.#options.spool.append(letters, { reserved: true }).then(() => true);
+      const appended = spool.append(letters, { reserved: true }).then(() => true);
       // A full disk is waited for, but not beyond the end of the run: then the rows are in doubt, as they were.
-      const over = new Promise<boolean>((done) => {
-        if (signal.aborted) done(false);
-        else signal.addEventListener('abort', () => done(false), { once: true });
+      const aborted = new Promise<boolean>((done) => {
+        over.signal.addEventListener('abort', () => done(false), { once: true });
       });
-      return await Promise.race([appended, over]);
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+      return await Promise.race([appended, aborted]);
     } catch {
       this.become({ state: 'holding', reason: 'its dead letters cannot be written to the spool' });
-      while (!signal.aborted) await this.#options.clock.sleep(HOLD_MS, signal);
+      while (!signal.aborted) await clock.sleep(HOLD_MS, signal);
       return false;
+    } finally {
+      // A lane lives long, and may bury a row at a time.
+      signal.removeEventListener('abort', stop);
     }
   }
 }
