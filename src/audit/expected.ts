@@ -2,8 +2,8 @@ import type { Table } from '../batch.ts';
 import type { Letter } from '../dead-letters/letters.ts';
 import type { Replayed } from '../dead-letters/replayed.ts';
 import type { LaneCursor } from '../delivery/cursor.ts';
-import type { EventTable } from '../fields.ts';
-import { EVENT_TABLES } from '../fields.ts';
+import { EVENT_TABLES, type EventTable } from '../fields.ts';
+import { readRowId } from '../row-id.ts';
 import type { IndexEntry } from '../spool/index-table.ts';
 
 /** What a sink should have of one record in one table. */
@@ -85,8 +85,8 @@ function changesOf(sink: string, letters: readonly Letter[], replayed: readonly 
   const changes = new Map<string, number>();
   const change = (key: string, by: number): void => void changes.set(key, (changes.get(key) ?? 0) + by);
   for (const { sink: of, row, table } of letters) {
-    const [, src, seq] = /^([0-9a-f]{16}-[0-9a-f]{12})-(\d+)-\d+$/.exec(row ?? '') ?? [];
-    if (of === sink && src !== undefined) change(`${table} ${src} ${seq}`, -1);
+    const id = readRowId(row ?? '');
+    if (of === sink && id !== undefined) change(`${table} ${id.src} ${id.seq}`, -1);
   }
   for (const { sink: into, table, src, seq } of replayed) if (into === sink) change(`${table} ${src} ${seq}`, 1);
   return changes;

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { lettersDirectory } from '../dead-letters/letters.ts';
 import type { Lane } from '../delivery/lane.ts';
 import type { Ledger } from '../delivery/ledger.ts';
 import type { Log } from '../log.ts';
@@ -60,7 +60,7 @@ export function finish({ result, ledger, lanes, letters, durable, stopped }: End
     const them = letters === 1 ? '1 dead letter is' : `${letters} dead letters are`;
     log(
       'warning',
-      `${them} in ${join(flags.state, 'dead-letters')}, with the reason; steptap dead-letters ls${stateWords(flags.state)} shows them`,
+      `${them} in ${lettersDirectory(flags.state)}, with the reason; steptap dead-letters ls${stateWords(flags.state)} shows them`,
       {
         dead_letters: letters,
       },

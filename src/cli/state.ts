@@ -10,6 +10,7 @@ import {
   type CursorStore,
   type LaneCursor,
 } from '../delivery/cursor.ts';
+import { NO_TOTALS, type LaneTotals } from '../delivery/ledger.ts';
 import { errorCode, UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { PrometheusSink } from '../sinks/prometheus/index.ts';
@@ -22,8 +23,6 @@ import { MemorySpool } from '../spool/memory.ts';
 import { memoryOf } from '../spool/record.ts';
 import type { Spool, SpoolRecord } from '../spool/spool.ts';
 import { lockState } from '../state/lock.ts';
-import type { LaneTotals } from '../delivery/ledger.ts';
-import { NO_TOTALS } from '../delivery/ledger.ts';
 
 /** The value of `--state` that keeps nothing. */
 export const NO_STATE = 'none';

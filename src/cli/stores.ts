@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { lettersDirectory } from '../dead-letters/letters.ts';
 import { EVENT_TABLES } from '../fields.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -171,7 +172,7 @@ export function createDeadLetterSink(state: string, log: Log): Sink {
   if (state === NO_STATE) return createLogSink(log);
   return createFilesSink({
     name: 'dead-letters',
-    directory: join(state, 'dead-letters'),
+    directory: lettersDirectory(state),
     tables: ['rejections'],
     max_file_bytes: FILE_BYTES,
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Table } from '../batch.ts';
 import { errorCode } from '../errors.ts';
+import { rowIdText } from '../row-id.ts';
 import type { SpoolFs } from '../spool/files.ts';
 import { spoolRecords } from '../spool/inspect.ts';
 import { recordOf } from '../spool/record.ts';
@@ -50,7 +51,7 @@ export function lettersDirectory(state: string): string {
 
 /** `<src>-<seq>-<i>`: a letter's own, by which a person names it. */
 export function letterId({ _src, _seq, _i }: Letter): string {
-  return `${_src}-${_seq}-${_i}`;
+  return rowIdText({ src: _src, seq: _seq, i: _i });
 }
 
 const FILE = /^rejections-\d{6,}\.ndjson$/;

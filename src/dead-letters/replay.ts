@@ -4,9 +4,9 @@ import type { Clock } from '../clock.ts';
 import { BACKOFF } from '../delivery/backoff.ts';
 import { buriedRows } from '../delivery/bury.ts';
 import { Delivery } from '../delivery/delivery.ts';
-import type { LaneLedger } from '../delivery/ledger.ts';
-import { NO_TOTALS } from '../delivery/ledger.ts';
+import { NO_TOTALS, type LaneLedger } from '../delivery/ledger.ts';
 import { NO_DOUBT, partOf, type LanePart } from '../delivery/part.ts';
+import { rowIdText } from '../row-id.ts';
 import type { Sink, Slice } from '../sinks/sink.ts';
 import { NOTHING } from '../spool/mark.ts';
 import type { Returning } from './returning.ts';
@@ -43,7 +43,7 @@ export async function replay(
     const stopped = await course.run(partAgain(group), signal);
     for (const [code, count] of course.refused) refused.set(code, (refused.get(code) ?? 0) + count);
     if (stopped !== undefined) return { stored, refused, stopped };
-    const back = group.filter(({ src, seq, i }) => !course.ids.has(`${src}-${seq}-${i}`));
+    const back = group.filter((row) => !course.ids.has(rowIdText(row)));
     const at = new Date(clock.wall()).toISOString();
     await done.add(
       back.map(({ letter, table, day, src, seq, i }) => ({ letter, sink: sink.name, table, day, src, seq, i, at })),

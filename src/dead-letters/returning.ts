@@ -1,19 +1,17 @@
 import type { Rows, Table } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { Decoder, type DecodeOptions } from '../decode.ts';
+import { readRowId, type RowId } from '../row-id.ts';
 import { RowsBuilder } from '../rows.ts';
 import type { Source } from '../sources/source.ts';
 import { tupleOf } from '../tuples.ts';
 import { letterId, rawOf, type Letter } from './letters.ts';
 
 /** A row that comes back from a dead letter. */
-export interface Returning {
+export interface Returning extends RowId {
   readonly letter: string;
   readonly table: Table;
   readonly day: string;
-  readonly src: string;
-  readonly seq: number;
-  readonly i: number;
   /** The one row. */
   readonly rows: Rows;
 }
@@ -21,15 +19,13 @@ export interface Returning {
 /** Events of one line are numbered apart by so much: no record has as many rows. */
 const APART = 2 ** 24;
 
-const ROW = /^([0-9a-f]{16}-[0-9a-f]{12})-(\d+)-(\d+)$/;
-
 /** The row that a sink refused, as it was; undefined for another kind of letter. */
 export function refusedRow(letter: Letter): Returning | undefined {
-  const [, src, seq, i] = ROW.exec(letter.row ?? '') ?? [];
+  const id = readRowId(letter.row ?? '');
   const { table, row_day: day } = letter;
-  if (src === undefined || table === undefined || day === undefined) return undefined;
+  if (id === undefined || table === undefined || day === undefined) return undefined;
   const row = rawOf(letter).toString('latin1');
-  return { letter: letterId(letter), table, day, src, seq: Number(seq), i: Number(i), rows: oneRow(table, row) };
+  return { letter: letterId(letter), table, day, ...id, rows: oneRow(table, row) };
 }
 
 /**

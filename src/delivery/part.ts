@@ -1,3 +1,4 @@
+import { rowIdText } from '../row-id.ts';
 import type { Part, SinkError, Slice } from '../sinks/sink.ts';
 
 /** A part with what the lane must know of it. */
@@ -107,5 +108,6 @@ export function rowAt(part: Part, number: number): { slice: Slice; row: number }
 /** `_id` of row `number`: `<src>-<seq>-<i>`. */
 export function rowId(part: Part, number: number): string {
   const { slice, row } = rowAt(part, number);
-  return `${slice.record.src}-${slice.record.seq}-${slice.base + row}`;
+  const { src, seq } = slice.record;
+  return rowIdText({ src, seq, i: slice.base + row });
 }

@@ -66,7 +66,7 @@ export function encodeHeader(header: Header): Buffer {
   out.writeUInt16LE(header.group, 6);
   writeNumber(out, header.seq, 8);
   out.writeUInt32LE(header.length, 16);
-  out.writeUInt32LE(Number(header.day.replaceAll('-', '')), 20);
+  writeDay(out, header.day, 20);
   writeNumber(out, header.committed_ms, 24);
   writeNumber(out, before.steps, 32);
   writeNumber(out, before.logs, 40);
@@ -77,8 +77,7 @@ export function encodeHeader(header: Header): Buffer {
   out.writeUInt32LE(size.logs, 76);
   out.writeUInt32LE(size.events, 80);
   out.writeUInt32LE(size.rejections, 84);
-  out.write(header.src.slice(0, 16), 88, 'hex');
-  out.write(header.src.slice(17), 96, 'hex');
+  writeSrc(out, header.src, 88);
   out.writeUInt32LE(header.payload_crc, 104);
   out.writeUInt32LE(crc32(out.subarray(0, 108)), 108);
   return out;
@@ -91,13 +90,12 @@ export function decodeHeader(bytes: Buffer, at: number): Header | undefined {
   const kind = KINDS[bytes[at + 4]!];
   if (kind === undefined || bytes[at + 5] !== VERSION) return undefined;
   const length = bytes.readUInt32LE(at + 16);
-  const day = String(bytes.readUInt32LE(at + 20)).padStart(8, '0');
   return {
     kind,
     seq: readNumber(bytes, at + 8),
     group: bytes.readUInt16LE(at + 6),
     length,
-    day: `${day.slice(0, -4)}-${day.slice(-4, -2)}-${day.slice(-2)}`,
+    day: readDay(bytes, at + 20),
     committed_ms: readNumber(bytes, at + 24),
     before: {
       steps: readNumber(bytes, at + 32),
@@ -113,17 +111,39 @@ export function decodeHeader(bytes: Buffer, at: number): Header | undefined {
       rejections: bytes.readUInt32LE(at + 84),
       bytes: HEADER_BYTES + length,
     },
-    src: `${bytes.toString('hex', at + 88, at + 96)}-${bytes.toString('hex', at + 96, at + 102)}`,
+    src: readSrc(bytes, at + 88),
     payload_crc: bytes.readUInt32LE(at + 104),
   };
 }
 
 /** Up to 2^53: JavaScript counts no further. */
-function writeNumber(out: Buffer, value: number, at: number): void {
+export function writeNumber(out: Buffer, value: number, at: number): void {
   out.writeUInt32LE(value % 2 ** 32, at);
   out.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
 }
 
-function readNumber(bytes: Buffer, at: number): number {
+export function readNumber(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+/** `YYYY-MM-DD` as the number yyyymmdd: 4 bytes. */
+export function writeDay(out: Buffer, day: string, at: number): void {
+  out.writeUInt32LE(Number(day.replaceAll('-', '')), at);
+}
+
+export function readDay(bytes: Buffer, at: number): string {
+  const day = String(bytes.readUInt32LE(at)).padStart(8, '0');
+  return `${day.slice(0, -4)}-${day.slice(-4, -2)}-${day.slice(-2)}`;
+}
+
+/** Spool and epoch. */
+export const SRC_BYTES = 14;
+
+export function writeSrc(out: Buffer, src: string, at: number): void {
+  out.write(src.slice(0, 16), at, 'hex');
+  out.write(src.slice(17), at + 8, 'hex');
+}
+
+export function readSrc(bytes: Buffer, at: number): string {
+  return `${bytes.toString('hex', at, at + 8)}-${bytes.toString('hex', at + 8, at + SRC_BYTES)}`;
 }

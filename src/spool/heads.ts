@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { isDamage } from './damage.ts';
 import type { SpoolFile, SpoolFs } from './files.ts';
 import { decodeHeader, HEADER_BYTES, type Header } from './format.ts';
+import { spoolNames, spoolPath } from './names.ts';
 import { Scanner } from './scan.ts';
-import { SEGMENT_NAME } from './segment.ts';
 
 /** A file of the directory that is called like a segment. */
 export interface SegmentFile {
@@ -13,8 +12,6 @@ export interface SegmentFile {
   readonly head: Header | undefined;
 }
 
-const NAME = /^([0-9]{12})\.(?:seg|seg\.bad|idx)$/;
-
 /**
  * The segments of a directory in the order of their records, whatever they are called: a copy that was put back under another name is in its place. The spool is the
  * one that most files are of: a segment of another one, lying there by mistake, does not make strangers of all others.
@@ -23,12 +20,12 @@ export async function findSegments(
   fs: SpoolFs,
   directory: string,
 ): Promise<{ spool: string | undefined; files: SegmentFile[]; next_number: number }> {
-  const names = await fs.list(directory);
-  const numbers = names.map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+  const names = spoolNames(await fs.list(directory));
   const found: SegmentFile[] = [];
-  for (const name of names.filter((each) => SEGMENT_NAME.test(each)).sort()) {
-    const path = join(directory, name);
-    found.push({ path, number: Number.parseInt(name, 10), head: await within(fs, path, firstHeader) });
+  for (const { number, kind } of names) {
+    if (kind !== 'seg') continue;
+    const path = spoolPath(directory, number, kind);
+    found.push({ path, number, head: await within(fs, path, firstHeader) });
   }
   let spool = mostOf(found);
   const files: SegmentFile[] = [];
@@ -40,7 +37,7 @@ export async function findSegments(
     files.push({ ...file, head: first });
   }
   files.sort((a, b) => before(a) - before(b) || a.number - b.number);
-  return { spool, files, next_number: Math.max(0, ...numbers) + 1 };
+  return { spool, files, next_number: (names.at(-1)?.number ?? 0) + 1 };
 }
 
 /** The number before the first record of a file; one without any comes last. */

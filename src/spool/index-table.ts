@@ -1,4 +1,4 @@
-import type { Header } from './format.ts';
+import { readDay, readNumber, readSrc, SRC_BYTES, writeDay, writeNumber, writeSrc, type Header } from './format.ts';
 
 /** Of each batch of a segment where it begins, and how many rows of which table it has on which day. */
 export interface IndexEntry {
@@ -14,10 +14,8 @@ export interface IndexEntry {
 }
 
 const ENTRY_BYTES = 32;
-/** Behind the entries: the `src` that they have in common. */
-const SRC_BYTES = 14;
 
-/** The index of a segment while it is written, and as it stands in the seal: entries of 32 bytes, then spool and epoch. */
+/** The index of a segment while it is written, and as it stands in the seal: entries of 32 bytes, then the `src` that they have in common. */
 export class SegmentIndex {
   #bytes = Buffer.alloc(ENTRY_BYTES * 64);
   #length = 0;
@@ -29,10 +27,9 @@ export class SegmentIndex {
     }
     const out = this.#bytes;
     const to = this.#length;
-    out.writeUInt32LE(seq % 2 ** 32, to);
-    out.writeUInt32LE(Math.floor(seq / 2 ** 32), to + 4);
+    writeNumber(out, seq, to);
     out.writeUInt32LE(at, to + 8);
-    out.writeUInt32LE(Number(day.replaceAll('-', '')), to + 12);
+    writeDay(out, day, to + 12);
     out.writeUInt32LE(size.steps, to + 16);
     out.writeUInt32LE(size.logs, to + 20);
     out.writeUInt32LE(size.events, to + 24);
@@ -43,8 +40,7 @@ export class SegmentIndex {
 
   bytes(): Buffer {
     const src = Buffer.alloc(SRC_BYTES);
-    src.write(this.#src.slice(0, 16), 0, 'hex');
-    src.write(this.#src.slice(17), 8, 'hex');
+    writeSrc(src, this.#src, 0);
     return Buffer.concat([this.#bytes.subarray(0, this.#length), src]);
   }
 
@@ -66,7 +62,7 @@ function offsetIn(table: Buffer, seq: number): number {
 }
 
 function seqAt(table: Buffer, n: number): number {
-  return table.readUInt32LE(n * ENTRY_BYTES) + table.readUInt32LE(n * ENTRY_BYTES + 4) * 2 ** 32;
+  return readNumber(table, n * ENTRY_BYTES);
 }
 
 /** Number of the first batch of an index that was read back; undefined when it has none. */
@@ -81,14 +77,13 @@ export function offsetInIndex(bytes: Buffer, seq: number): number {
 
 export function* entriesOf(bytes: Buffer): Iterable<IndexEntry> {
   const end = bytes.length - SRC_BYTES;
-  const src = `${bytes.toString('hex', end, end + 8)}-${bytes.toString('hex', end + 8)}`;
+  const src = readSrc(bytes, end);
   for (let n = 0; n < end / ENTRY_BYTES; n++) {
     const from = n * ENTRY_BYTES;
-    const day = String(bytes.readUInt32LE(from + 12)).padStart(8, '0');
     yield {
       seq: seqAt(bytes, n),
       at: bytes.readUInt32LE(from + 8),
-      day: `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`,
+      day: readDay(bytes, from + 12),
       steps: bytes.readUInt32LE(from + 16),
       logs: bytes.readUInt32LE(from + 20),
       events: bytes.readUInt32LE(from + 24),

@@ -1,14 +1,14 @@
-import { inflateRawSync } from 'node:zlib';
-import { join } from 'node:path';
 import type { Batch, Position } from '../batch.ts';
 import { errorCode } from '../errors.ts';
 import type { SpoolFile, SpoolFs } from './files.ts';
-import { checksum, HEADER_BYTES, type Header } from './format.ts';
+import { HEADER_BYTES, type Header } from './format.ts';
 import { entriesOf, type IndexEntry } from './index-table.ts';
 import { add, type Mark } from './mark.ts';
 import { decodePayload, metaOf } from './payload.ts';
 import { Scanner } from './scan.ts';
-import { indexOf } from './reindex.ts';
+import { spoolNames, spoolPath } from './names.ts';
+import { readIndex } from './reindex.ts';
+import { unpack } from './retired.ts';
 import { readSeal } from './seal.ts';
 import type { Snapshot } from './segment.ts';
 
@@ -25,8 +25,6 @@ export interface SpoolFileReport {
   readonly sealed: boolean;
   readonly entries: readonly IndexEntry[];
 }
-
-const FILE = /^[0-9]{12}\.(seg|idx|seg\.bad)$/;
 
 /** The files in the order of their records, with what their indexes say; a segment without one is read through. */
 export async function* spoolFiles(fs: SpoolFs, directory: string): AsyncIterable<SpoolFileReport> {
@@ -45,9 +43,8 @@ export async function* spoolFiles(fs: SpoolFs, directory: string): AsyncIterable
       else if (name.endsWith('.idx'))
         yield { path, kind: 'retired', bytes, sealed: true, entries: await retired(file, bytes) };
       else {
-        const seal = await readSeal(file);
-        const entries = seal?.entries ?? [...entriesOf((await indexOf(file, bytes)).bytes())];
-        yield { path, kind: 'segment', bytes, sealed: seal !== undefined, entries };
+        const sealed = (await readSeal(file)) !== undefined;
+        yield { path, kind: 'segment', bytes, sealed, entries: [...entriesOf(await readIndex(file, bytes))] };
       }
     } finally {
       await file.close();
@@ -151,15 +148,14 @@ async function openSome(fs: SpoolFs, path: string): Promise<SpoolFile | undefine
 }
 
 async function names(fs: SpoolFs, directory: string): Promise<{ name: string; path: string }[]> {
-  const found = (await fs.list(directory)).filter((name) => FILE.test(name)).sort();
-  return found.map((name) => ({ name, path: join(directory, name) }));
+  const found = spoolNames(await fs.list(directory));
+  return found.map(({ name, number, kind }) => ({ name, path: spoolPath(directory, number, kind) }));
 }
 
+/** One that was cut off while it was written says nothing: its records are not audited. */
 async function retired(file: SpoolFile, size: number): Promise<readonly IndexEntry[]> {
   const bytes = Buffer.alloc(size);
   await file.read(bytes, 0, size, 0);
-  const packed = bytes.subarray(4);
-  // Cut off while it was written: its records are not audited.
-  if (size < 4 || checksum([packed]) !== bytes.readUInt32LE(0)) return [];
-  return [...entriesOf(inflateRawSync(packed))];
+  const index = unpack(bytes);
+  return index === undefined ? [] : [...entriesOf(index)];
 }

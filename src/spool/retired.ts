@@ -1,18 +1,30 @@
-import { deflateRawSync } from 'node:zlib';
-import { join } from 'node:path';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { SpoolFs } from './files.ts';
 import { checksum } from './format.ts';
 import { firstInIndex } from './index-table.ts';
-import { indexOf } from './reindex.ts';
-import { readSeal } from './seal.ts';
+import { spoolNames, spoolPath } from './names.ts';
+import { readIndex } from './reindex.ts';
 import type { Segment } from './segment.ts';
 
 /** Of what was removed, so much stays known: 4 to 8 bytes a record, which is weeks. */
 const MOST_BYTES = 64 << 20;
 
-const NAME = /^([0-9]{12})\.idx$/;
+/** An index, compressed, behind its checksum. */
+function pack(index: Buffer): Buffer {
+  const packed = deflateRawSync(index, { level: 6 });
+  const crc = Buffer.alloc(4);
+  crc.writeUInt32LE(checksum([packed]));
+  return Buffer.concat([crc, packed]);
+}
+
+/** The index that was kept; undefined when it was cut off while it was written. */
+export function unpack(kept: Buffer): Buffer | undefined {
+  const packed = kept.subarray(4);
+  if (kept.length < 4 || checksum([packed]) !== kept.readUInt32LE(0)) return undefined;
+  return inflateRawSync(packed);
+}
 
 /**
  * Removes segments, and keeps their indexes beside the others, compressed: how many rows of which table every record had. That is what `steptap audit`
@@ -49,19 +61,16 @@ export class Retired {
     const file = await this.#fs.open(segment.path, 'read');
     let index: Buffer;
     try {
-      // One that was given up has no seal.
-      index = (await readSeal(file))?.index ?? (await indexOf(file, segment.end)).bytes();
+      index = await readIndex(file, segment.end);
     } finally {
       await file.close();
     }
     if (firstInIndex(index) === undefined) return;
-    const packed = deflateRawSync(index, { level: 6 });
-    const crc = Buffer.alloc(4);
-    crc.writeUInt32LE(checksum([packed]));
+    const kept = pack(index);
     const path = this.#path(segment.number);
     const out = await this.#fs.open(path, 'update');
     try {
-      if ((await out.write([crc, packed], 0)) < crc.length + packed.length) {
+      if ((await out.write([kept], 0)) < kept.length) {
         throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
       }
     } catch (error) {
@@ -70,7 +79,7 @@ export class Retired {
     } finally {
       await out.close();
     }
-    await this.#bound(segment.number, crc.length + packed.length);
+    await this.#bound(segment.number, kept.length);
   }
 
   async #bound(number: number, size: number): Promise<void> {
@@ -88,12 +97,11 @@ export class Retired {
 
   async #measure(): Promise<Map<number, number>> {
     const sizes = new Map<number, number>();
-    for (const name of await this.#fs.list(this.#directory)) {
-      const number = NAME.exec(name)?.[1];
-      if (number === undefined) continue;
-      const file = await this.#fs.open(join(this.#directory, name), 'read');
+    for (const { number, kind } of spoolNames(await this.#fs.list(this.#directory))) {
+      if (kind !== 'idx') continue;
+      const file = await this.#fs.open(this.#path(number), 'read');
       try {
-        sizes.set(Number(number), await file.size());
+        sizes.set(number, await file.size());
       } finally {
         await file.close();
       }
@@ -102,6 +110,6 @@ export class Retired {
   }
 
   #path(number: number): string {
-    return join(this.#directory, `${String(number).padStart(12, '0')}.idx`);
+    return spoolPath(this.#directory, number, 'idx');
   }
 }

@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import type { Position } from '../batch.ts';
 import { checksum, encodeHeader, HEADER_BYTES, type Header, type Kind } from './format.ts';
 import type { SpoolFile, SpoolFs } from './files.ts';
 import { SegmentIndex } from './index-table.ts';
 import type { Mark } from './mark.ts';
+import { spoolPath } from './names.ts';
 
 /** A file of the spool. */
 export interface Segment {
@@ -27,12 +27,6 @@ export interface Stamp {
   readonly src: string;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
-}
-
-export const SEGMENT_NAME = /^([0-9]{12})\.seg$/;
-
-export function segmentPath(directory: string, number: number): string {
-  return join(directory, `${String(number).padStart(12, '0')}.seg`);
 }
 
 /** The UTC day of a moment, `YYYY-MM-DD`. */
@@ -97,7 +91,7 @@ export class SegmentWriter {
     snapshot: Snapshot,
     stamp: Stamp,
   ): Promise<SegmentWriter> {
-    const path = segmentPath(directory, number);
+    const path = spoolPath(directory, number, 'seg');
     const file = await fs.open(path, 'create');
     const writer = new SegmentWriter({ number, path, first: seq + 1, last: seq, end: 0 }, file);
     try {
@@ -178,7 +172,7 @@ export function sealRecord(
 ): { header: Header; pieces: Uint8Array[] } {
   const json = Buffer.from(JSON.stringify(snapshot));
   const table = index.bytes();
-  const foot = Buffer.alloc(12);
+  const foot = Buffer.alloc(SEAL_FOOT_BYTES);
   foot.writeUInt32LE(json.length, 0);
   foot.writeUInt32LE(HEADER_BYTES + json.length + table.length + foot.length, 4);
   foot.writeUInt32LE(SEAL_MARK, 8);
