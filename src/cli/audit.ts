@@ -13,13 +13,14 @@ import type { IndexEntry } from '../spool/index-table.ts';
 import { spoolFiles, standing } from '../spool/inspect.ts';
 import { between, rowsOf } from '../spool/mark.ts';
 import { dayOf } from '../spool/segment.ts';
-import { stateOption, wholeNumber } from './options.ts';
+import { placeOptions, wholeNumber, type PlaceFlags } from './options.ts';
 import { print, table } from './print.ts';
+import { settingsOf } from './settings.ts';
 import { keptSpool } from './state.ts';
-import { FILES, openStores, storeOptions, type StoreFlags } from './stores.ts';
+import { storeOptions, type StoreFlags } from './store-flags.ts';
+import { FILES, openStores } from './stores.ts';
 
-interface AuditFlags extends StoreFlags {
-  state: string;
+interface AuditFlags extends PlaceFlags, StoreFlags {
   retention: string;
   json: boolean;
 }
@@ -29,7 +30,6 @@ export function auditCommand(log: Log): Command {
     .description(
       'Compare what the ledger says was stored with what the sinks have, record by record; exit 1 when they differ.',
     )
-    .addOption(stateOption())
     .addOption(
       new Option('--retention <days>', 'leave out what is older: the sinks have removed it').default(
         '',
@@ -37,7 +37,7 @@ export function auditCommand(log: Log): Command {
       ),
     )
     .addOption(new Option('--json', 'one JSON object a line').default(false));
-  for (const option of storeOptions()) command.addOption(option);
+  for (const option of [...placeOptions(), ...storeOptions()]) command.addOption(option);
   return command
     .addHelpText(
       'after',
@@ -66,22 +66,23 @@ interface Result {
 }
 
 async function audit(flags: AuditFlags, log: Log): Promise<number> {
-  const directory = keptSpool(flags.state);
+  const settings = settingsOf(flags);
+  const { state } = settings;
+  const directory = keptSpool(state);
   const first_day =
     flags.retention === '' ? '' : dayOf(systemClock.wall() - wholeNumber('--retention', flags.retention) * 86_400_000);
   const cursors = await readCursors(diskFs, directory);
   const { mark } = await standing(diskFs, directory);
   const entries: IndexEntry[] = [];
   for await (const file of spoolFiles(diskFs, directory)) for (const entry of file.entries) entries.push(entry);
-  const letters = await lettersOf(flags.state, directory, cursors.get('dead-letters')?.settled ?? 0);
-  const { all: replayed } = await ReplayedFile.read(flags.state);
-  const opened = await openStores(flags, systemClock, log, true);
+  const letters = await lettersOf(state, directory, cursors.get('dead-letters')?.settled ?? 0);
+  const { all: replayed } = await ReplayedFile.read(state);
+  const opened = await openStores(settings, systemClock, log, true);
   try {
     const results: Result[] = [];
     for (const sink of opened.sinks) {
       const cursor = cursors.get(laneOf(sink));
-      if (cursor === undefined)
-        throw new UsageError(`--state ${flags.state}: no run has written to ${sink.name} from here`);
+      if (cursor === undefined) throw new UsageError(`--state ${state}: no run has written to ${sink.name} from here`);
       const plan = expectations(sink.name, sink.tables, cursor, entries, letters, replayed, first_day);
       const found = await compare(await audible(sink), plan, new AbortController().signal);
       const { stored, dead_lettered, lost, dropped } = cursor.totals;

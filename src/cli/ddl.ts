@@ -2,12 +2,13 @@ import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createClickHouseSink, createStatements } from '../sinks/clickhouse/index.ts';
-import { several } from './options.ts';
-import { clickhouseOptions } from './stores.ts';
+import { CLICKHOUSE_DEFAULTS, createClickHouseSink, createStatements } from '../sinks/clickhouse/index.ts';
+import { several, type PlaceFlags } from './options.ts';
+import { settingsOf } from './settings.ts';
+import type { StoreFlags } from './store-flags.ts';
+import { namedStores } from './stores.ts';
 
-interface DdlFlags {
-  clickhouse: string[];
+interface DdlFlags extends Pick<StoreFlags, 'clickhouse'>, Pick<PlaceFlags, 'config'> {
   database: string;
   cluster?: string;
   replicated: boolean;
@@ -29,10 +30,11 @@ export function ddlCommand(log: Log): Command {
     .addOption(new Option('--replicated', 'replicated tables without ON CLUSTER').default(false))
     .addOption(new Option('--apply', 'create what is missing on --clickhouse, and add columns that are').default(false))
     .addOption(
-      new Option('--clickhouse <url>', 'where to apply it')
-        .argParser(several)
-        .default([], 'FLYTE_TELEMETRY_CLICKHOUSE_URL'),
+      new Option('--clickhouse <url>', 'where to apply it (default: FLYTE_TELEMETRY_CLICKHOUSE_URL)').argParser(
+        several,
+      ),
     )
+    .addOption(new Option('-c, --config <file>', 'the pipeline whose ClickHouse it is').argParser(several))
     .addHelpText(
       'after',
       `
@@ -60,15 +62,18 @@ async function ddl(flags: DdlFlags, log: Log): Promise<void> {
     process.stdout.write(statements.map((statement) => `${statement};\n`).join('\n'));
     return;
   }
-  const found = clickhouseOptions({ clickhouse: flags.clickhouse, create: 'auto' });
-  if (found === undefined)
+  const found = namedStores(settingsOf(flags)).find(([, { type }]) => type === 'clickhouse')?.[1];
+  if (found?.type !== 'clickhouse')
     throw new UsageError('--apply: name the server with --clickhouse URL or FLYTE_TELEMETRY_CLICKHOUSE_URL');
   if (flags.replicated && flags.cluster === undefined)
     throw new UsageError(
       '--apply --replicated: print the statements without --apply and run them on each replica, or use --cluster',
     );
-  const { table: _legacy, ...options } = found;
-  const sink = createClickHouseSink({ ...options, ...cluster, database }, { clock: systemClock, log });
+  const { type: _type, table: _legacy, tables: _tables, drop_oldest: _drop, ...options } = found;
+  const sink = createClickHouseSink(
+    { ...CLICKHOUSE_DEFAULTS, ...options, create: 'auto', ...cluster, database },
+    { clock: systemClock, log },
+  );
   try {
     await sink.open(AbortSignal.timeout(120_000));
     process.stdout.write(`the tables are as they should be: ${sink.describe()}\n`);

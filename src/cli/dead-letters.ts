@@ -17,17 +17,20 @@ import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { lockState } from '../state/lock.ts';
-import { decodeOptions, decoding, type DecodeFlags } from './decode-options.ts';
-import { stateOption, stateWords, wholeNumber } from './options.ts';
+import { decodeOptions, type DecodeFlags } from './decode-options.ts';
+import { placeOptions, stateWords, wholeNumber, type PlaceFlags } from './options.ts';
 import { print, table } from './print.ts';
+import { decoding, settingsOf } from './settings.ts';
 import { keptState } from './state.ts';
-import { openStores, storeOptions, type StoreFlags } from './stores.ts';
+import { storeOptions, type StoreFlags } from './store-flags.ts';
+import { openStores } from './stores.ts';
 
-interface Flags extends StoreFlags, DecodeFlags, Choice {
-  state: string;
+interface GivenFlags extends PlaceFlags, StoreFlags, DecodeFlags, Choice {
   json: boolean;
   limit: string;
 }
+
+type Flags = GivenFlags & { readonly state: string };
 
 export function deadLettersCommand(log: Log): Command {
   const command = new Command('dead-letters').description(
@@ -36,27 +39,27 @@ export function deadLettersCommand(log: Log): Command {
   const add = (name: string, description: string): Command => {
     const made = new Command(name)
       .description(description)
-      .addOption(stateOption())
       .addOption(new Option('--sink <name>', 'those of this sink: clickhouse, elasticsearch'))
       .addOption(new Option('--reason <name>', 'those with this reason or code: schema, json_syntax, sink, 27, ...'));
+    for (const option of placeOptions()) made.addOption(option);
     command.addCommand(made);
     return made;
   };
   add('ls', 'Count them by reason, sink and code.')
     .addOption(new Option('--json', 'one JSON object a line').default(false))
-    .action(ls);
+    .action((flags: GivenFlags) => ls(placed(flags)));
   add('show', 'Print them whole: where each came from, why it was refused, and its bytes.')
     .argument('[id]', 'one of them, as ls and show name it')
     .addOption(new Option('--limit <number>', 'no more than so many').default('20'))
     .addOption(new Option('--json', 'as they stand in their files').default(false))
-    .action(show);
+    .action((id: string | undefined, flags: GivenFlags) => show(id, placed(flags)));
   const again = add(
     'replay',
     'Store them now. Rows keep the identity that they always had, so that each is stored once, however often this is run.',
   );
   for (const option of [...storeOptions(), ...decodeOptions()]) again.addOption(option);
-  again.action(async (flags: Flags) => {
-    process.exitCode = await replayAll(flags, log);
+  again.action(async (flags: GivenFlags) => {
+    process.exitCode = await replayAll(placed(flags), log);
   });
   return command.addHelpText(
     'after',
@@ -69,6 +72,10 @@ Examples:
   steptap dead-letters show --reason schema --limit 3
   steptap dead-letters replay --sink clickhouse --clickhouse http://clickhouse:8123`,
   );
+}
+
+function placed(flags: GivenFlags): Flags {
+  return { ...flags, state: settingsOf(flags).state };
 }
 
 async function ls(flags: Flags): Promise<void> {
@@ -168,10 +175,11 @@ function described(letter: Letter): string {
 
 async function replayAll(flags: Flags, log: Log): Promise<number> {
   keptState(flags.state);
-  const decode = decoding(flags);
+  const settings = settingsOf(flags);
+  const decode = decoding(settings);
   const lock = lockState(lettersDirectory(flags.state));
   try {
-    const opened = await openStores(flags, systemClock, log);
+    const opened = await openStores(settings, systemClock, log);
     try {
       return await replayInto(opened.sinks, flags, decode, log);
     } finally {

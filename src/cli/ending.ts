@@ -4,7 +4,6 @@ import type { Ledger } from '../delivery/ledger.ts';
 import type { Log } from '../log.ts';
 import type { PipelineResult } from '../pipeline.ts';
 import { stateWords } from './options.ts';
-import type { RunFlags } from './run-options.ts';
 
 /**
  * Says what was read and is in no store; gives the exit code. What a durable spool has is not lost: it is delivered by the next run, and only worth a failure
@@ -50,17 +49,22 @@ export interface Ended {
 }
 
 /** Says how the run ended, and gives the exit code. */
-export function finish({ result, ledger, lanes, letters, durable, stopped }: Ended, flags: RunFlags, log: Log): number {
+export function finish(
+  { result, ledger, lanes, letters, durable, stopped }: Ended,
+  sources: number,
+  state: string,
+  log: Log,
+): number {
   const code = left(result.undelivered, result, durable, log);
   if (result.failure !== undefined) {
-    const rest = flags.input.length > 1 ? '; inputs after it were not read' : '';
+    const rest = sources > 1 ? '; inputs after it were not read' : '';
     log('error', `reading ended early: ${result.failure.message}${rest}`);
   }
   if (letters > 0 && durable) {
     const them = letters === 1 ? '1 dead letter is' : `${letters} dead letters are`;
     log(
       'warning',
-      `${them} in ${lettersDirectory(flags.state)}, with the reason; steptap dead-letters ls${stateWords(flags.state)} shows them`,
+      `${them} in ${lettersDirectory(state)}, with the reason; steptap dead-letters ls${stateWords(state)} shows them`,
       {
         dead_letters: letters,
       },
@@ -69,7 +73,7 @@ export function finish({ result, ledger, lanes, letters, durable, stopped }: End
   const sinks = Object.fromEntries(
     lanes.map((lane) => [lane.sink.name, { ...ledger.totals(lane.sink.name), pending: lane.pending() }]),
   );
-  log('info', 'stopped', { state: flags.state, sinks });
+  log('info', 'stopped', { state, sinks });
   if (result.failure !== undefined) return 1;
   // Whoever asked for an end gets one; an input that ended by itself should be in its stores.
   return !stopped && result.undelivered.size > 0 ? 1 : code;

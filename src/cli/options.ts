@@ -19,13 +19,21 @@ export function list(text: string): string[] {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
-/** `64m`, `1MiB`, `1048576`: bytes. */
-export function bytes(name: string, text: string, least: number): number {
+/** `64m`, `1MiB`, `1048576`: bytes; NaN for anything else. */
+export function sizeOf(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text);
-  const size = match === null ? Number.NaN : Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
-  if (!(size >= least))
-    throw new UsageError(`${name} ${text}: give a size of at least ${sizeText(least)}, such as 64m or 1g`);
+  return match === null ? Number.NaN : Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
+}
+
+/** The size that an option says, in bytes. */
+export function bytes(name: string, text: string, least: number): number {
+  const size = sizeOf(text);
+  if (!(size >= least)) throw new UsageError(`${name} ${text}: ${sizeAdvice(least)}`);
   return size;
+}
+
+export function sizeAdvice(least: number): string {
+  return `give a size of at least ${sizeText(least)}, such as 64m or 1g`;
 }
 
 /** A round number of bytes as it may be given: `8m`. */
@@ -79,13 +87,25 @@ export function resolveEnvironment(option: string, text: string): string {
   });
 }
 
-const DEFAULT_STATE = './steptap-data';
+export const DEFAULT_STATE = './steptap-data';
 
-export const stateOption = (): Option =>
+/** Of every command that looks at a run. */
+export interface PlaceFlags {
+  readonly config?: readonly string[];
+  readonly state?: string;
+}
+
+/** The options of PlaceFlags. */
+export const placeOptions = (): Option[] => [
+  new Option(
+    '-c, --config <file>',
+    'a pipeline in YAML; of several a later one adds to those before it, and options here win over all',
+  ).argParser(several),
   new Option(
     '--state <dir>',
-    'where the spool, the embedded store and the dead letters are kept; none keeps nothing',
-  ).default(DEFAULT_STATE);
+    `where the spool, the embedded store and the dead letters are kept; none keeps nothing (default: ${DEFAULT_STATE})`,
+  ),
+];
 
 /** What has to stand behind a command so that it looks at the same state. */
 export function stateWords(state: string): string {

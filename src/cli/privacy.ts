@@ -1,34 +1,25 @@
+import type { PipelineConfig } from '../config/schema.ts';
 import { readHashKey } from '../privacy/secret.ts';
 import type { PrivacyOptions } from '../privacy/rules.ts';
-import { list } from './options.ts';
 
-/** Of `steptap run`. */
-export interface PrivacyFlags {
-  params: string;
-  attributes: string;
-  drop: string;
-  mask: string;
-  hash: string;
-  deadLettersKeepRaw: boolean;
-}
-
-/** What the options about personal data say; the secret of `--hash` is in the environment, never in an argument that others can see. */
-export function privacyOptions(
-  flags: PrivacyFlags,
+/** What a pipeline and the command line say about personal data. The secret of `hash` is never an argument, which others can see. */
+export function privacyRules(
+  said: NonNullable<PipelineConfig['privacy']>,
   environment: Readonly<Record<string, string | undefined>>,
 ): PrivacyOptions {
-  const hash = list(flags.hash);
+  const { params = 'none', attributes = 'all', drop = [], mask = [], hash = [], hash_key } = said;
   return {
-    params: allowed(flags.params),
-    attributes: allowed(flags.attributes),
-    drop: list(flags.drop),
-    mask: list(flags.mask),
+    params: allowed(params),
+    attributes: allowed(attributes),
+    drop,
+    mask,
     hash,
-    hash_key: hash.length === 0 ? undefined : readHashKey(environment),
-    keep_raw: flags.deadLettersKeepRaw,
+    hash_key: hash.length === 0 ? undefined : (hash_key ?? readHashKey(environment)),
+    keep_raw: said.dead_letters_keep_raw ?? false,
   };
 }
 
-function allowed(text: string): 'all' | string[] {
-  return text === 'all' ? 'all' : list(text);
+function allowed(said: string | readonly string[]): 'all' | readonly string[] {
+  if (said === 'all') return 'all';
+  return typeof said === 'string' ? [] : said;
 }

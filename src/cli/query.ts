@@ -4,14 +4,16 @@ import { UsageError } from '../errors.ts';
 import { openEmbedded } from '../sinks/clickhouse/embedded.ts';
 import { lockHolder, lockState } from '../state/lock.ts';
 import { askRun } from '../state/query-socket.ts';
-import { stateOption } from './options.ts';
+import { placeOptions, type PlaceFlags } from './options.ts';
+import { settingsOf } from './settings.ts';
 import { embeddedInstalled, embeddedPath } from './stores.ts';
 
 export function queryCommand(): Command {
-  return new Command('query')
+  const command = new Command('query');
+  for (const option of placeOptions()) command.addOption(option);
+  return command
     .description('Ask the embedded store in SQL, also while a run is writing to it.')
     .argument('<sql>', 'a ClickHouse query; tables are steps, logs and events')
-    .addOption(stateOption())
     .addOption(
       new Option('--format <name>', "ClickHouse's output format, such as JSONEachRow or CSVWithNames").default(
         '',
@@ -26,8 +28,8 @@ Examples:
   steptap query "SELECT ts, task, root_error_type, message FROM events WHERE kind = 'error' ORDER BY ts DESC LIMIT 5"
   steptap query --format JSONEachRow "SELECT * FROM steps WHERE status = 'error'"`,
     )
-    .action(async (sql: string, flags: { state: string; format: string }) => {
-      process.stdout.write(await query(flags.state, withFormat(sql, flags.format)));
+    .action(async (sql: string, flags: PlaceFlags & { format: string }) => {
+      process.stdout.write(await query(settingsOf(flags).state, withFormat(sql, flags.format)));
     });
 }
 

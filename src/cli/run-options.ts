@@ -1,77 +1,77 @@
 import { Option } from 'commander';
+import { prometheusOptions } from '../sinks/prometheus/schema.ts';
 import type { SyncPolicy } from '../spool/disk.ts';
 import { decodeOptions, type DecodeFlags } from './decode-options.ts';
-import { several, stateOption } from './options.ts';
-import { storeOptions, type StoreFlags } from './stores.ts';
+import { placeOptions, several, type PlaceFlags } from './options.ts';
+import { storeOptions, type StoreFlags } from './store-flags.ts';
 
-/** Of `steptap run`. */
-export interface RunFlags extends StoreFlags, DecodeFlags {
-  input: string[];
-  follow: boolean;
-  fromStart: boolean;
-  metrics?: string;
-  state: string;
-  create: 'auto' | 'never';
-  metricSteps: string;
-  metricWorkflow: boolean;
-  store: boolean;
-  spoolBytes: string;
-  spoolMemory: string;
-  sync: SyncPolicy;
-  dropOldest: string;
-  grace: string;
-  summary: 'auto' | 'always' | 'never';
+/** Of `steptap run`; what is not given is as the pipeline says, or the default. */
+export interface RunFlags extends PlaceFlags, StoreFlags, DecodeFlags {
+  readonly input?: readonly string[];
+  readonly follow?: boolean;
+  readonly fromStart?: boolean;
+  readonly metrics?: string;
+  readonly create?: 'auto' | 'never';
+  readonly metricSteps?: string;
+  readonly metricWorkflow?: boolean;
+  /** False: with no server named, no rows are kept. */
+  readonly store?: boolean;
+  readonly spoolBytes?: string;
+  readonly spoolMemory?: string;
+  readonly sync?: SyncPolicy;
+  readonly dropOldest?: string;
+  readonly grace?: string;
+  readonly summary: 'auto' | 'always' | 'never';
 }
 
 /** Where metrics are served unless something else is said. */
-export const METRICS = '127.0.0.1:9464';
+export const METRICS = prometheusOptions.properties.listen.default;
 
 /** What `steptap run` can be told. */
 export function runOptions(): Option[] {
   return [
-    new Option('--input <file>', 'read this file to its end instead of standard input; - is standard input')
-      .argParser(several)
-      .default([], 'standard input'),
+    ...placeOptions(),
+    new Option('--input <file>', 'read this file to its end instead of standard input; - is standard input').argParser(
+      several,
+    ),
     new Option(
       '--follow',
       'go on at the end of the files, with what is written later and with files that take their place',
-    ).default(false),
-    new Option('--from-start', 'read files from their beginning, though they were read before').default(false),
+    ),
+    new Option('--from-start', 'read files from their beginning, though they were read before'),
     ...storeOptions(),
-    new Option('--create <when>', 'make databases, tables and templates, or never')
-      .choices(['auto', 'never'])
-      .default('auto'),
+    new Option('--create <when>', 'make databases, tables and templates, or never (default: auto)').choices([
+      'auto',
+      'never',
+    ]),
     new Option('--no-store', 'with no server named, keep no rows: only metrics and dead letters'),
     new Option('--metrics <host:port>', `serve /metrics, /healthz and /readyz here, or none (default: ${METRICS})`),
-    stateOption(),
     ...decodeOptions(),
-    new Option('--metric-steps <names>', 'the only values of the label step; others become __other__').default(
-      '',
-      'any, up to a bound',
+    new Option(
+      '--metric-steps <names>',
+      'the only values of the label step; others become __other__ (default: any, up to a bound)',
     ),
-    new Option('--metric-workflow', 'add the label workflow to the histogram').default(false),
-    new Option('--spool-bytes <size>', 'what the spool may take on disk before sources have to wait').default(
-      'auto',
-      '4g, or half of what is free',
+    new Option('--metric-workflow', 'add the label workflow to the histogram'),
+    new Option(
+      '--spool-bytes <size>',
+      'what the spool may take on disk before sources have to wait (default: 4g, or half of what is free)',
     ),
     new Option(
       '--spool-memory <size>',
-      'records kept in memory for sinks that keep up; with --state none the whole spool',
-    ).default('12m'),
+      'records kept in memory for sinks that keep up; with --state none the whole spool (default: 12m)',
+    ),
     new Option(
       '--sync <when>',
-      'when what was read is synced: every 20 ms or 1 MiB, each batch by itself, or never (a power cut then loses or repeats rows)',
-    )
-      .choices(['group', 'always', 'never'])
-      .default('group'),
+      'when what was read is synced: every 20 ms or 1 MiB, each batch by itself, or never (a power cut then loses or repeats rows) (default: group)',
+    ).choices(['group', 'always', 'never']),
     new Option(
       '--drop-oldest <sinks>',
-      'sinks whose oldest rows are given up when the spool is full, so that others need not wait',
-    ).default('none'),
+      'sinks whose oldest rows are given up when the spool is full, so that others need not wait (default: none)',
+    ),
     new Option(
       '--grace <seconds>',
-      'time to deliver the rest after SIGTERM; after the end of the input, how long sinks may stand still',
-    ).default('30'),
+      'time to deliver the rest after SIGTERM; after the end of the input, how long sinks may stand still (default: 30)',
+    ),
     new Option('--summary <when>', 'print a table of the steps at the end')
       .choices(['auto', 'always', 'never'])
       .default('auto', 'auto: at a terminal'),

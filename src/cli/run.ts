@@ -22,11 +22,11 @@ import type { Spool } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { Summary } from '../summary.ts';
 import { version } from '../version.ts';
-import { decoding } from './decode-options.ts';
 import { finish, left } from './ending.ts';
-import { bytes, list, seconds } from './options.ts';
+import { list } from './options.ts';
 import { METRICS, RUN_HELP, runOptions, type RunFlags } from './run-options.ts';
-import { LEAST_BYTES, openState, type StateOptions } from './state.ts';
+import { decoding, graceMs, metricsSettings, settingsOf, stateSettings, type Settings } from './settings.ts';
+import { openState } from './state.ts';
 import { createDeadLetterSink, stores } from './stores.ts';
 
 export function runCommand(log: Log): Command {
@@ -43,28 +43,25 @@ export function runCommand(log: Log): Command {
 
 async function run(flags: RunFlags, log: Log): Promise<number> {
   const clock = systemClock;
-  const decode = decoding(flags);
-  const grace_ms = seconds('--grace', flags.grace);
-  const state_options: StateOptions = {
-    state: flags.state,
-    sync: flags.sync,
-    spool_bytes: flags.spoolBytes === 'auto' ? undefined : bytes('--spool-bytes', flags.spoolBytes, LEAST_BYTES),
-    memory_bytes: bytes('--spool-memory', flags.spoolMemory, 1 << 20),
-  };
+  const settings = settingsOf(flags);
+  const decode = decoding(settings);
+  const grace_ms = graceMs(settings);
+  const state_options = stateSettings(settings);
   let detached: Readable | undefined;
-  const sources = inputs(flags, () => detached ?? process.stdin, clock, log);
+  const sources = inputs(settings, () => detached ?? process.stdin, clock, log);
 
   const registry = new StepRegistry();
   const ledger = new Ledger(registry);
   const summary = new Summary();
   const wanted = flags.summary === 'always' || (flags.summary === 'auto' && process.stderr.isTTY);
   const slabs = new Slabs();
-  const { sinks: stored, embedded } = await stores(flags, clock, log, () => {
-    detached = detachStdin(sources.some(({ name }) => name === 'stdin'));
+  const where = { settings, store: flags.store !== false };
+  const { sinks: stored, embedded } = await stores(where, clock, log, () => {
+    detached ??= detachStdin(sources.some(({ name }) => name === 'stdin'));
   });
-  const dropping = droppers(flags.dropOldest, stored);
-  const metrics = { registry, workflow_label: flags.metricWorkflow, steps: list(flags.metricSteps) };
-  const prometheus = flags.metrics === 'none' ? [] : [createPrometheusSink(metrics)];
+  const dropping = droppers(flags.dropOldest, settings, stored);
+  const metrics = metricsSettings(settings);
+  const prometheus = metrics === undefined ? [] : [createPrometheusSink({ ...metrics, registry })];
   const state = await openState(state_options, clock, log, slabs, (record) => {
     ledger.accept(record);
     if (wanted) summary.add(record.batch);
@@ -93,7 +90,7 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
   const lanes: Lane[] = [];
   for (const sink of stored) lanes.push(await lane(sink, BLOCK_LIMITS.linger_ms, await state.cursor(laneOf(sink))));
   for (const sink of prometheus) lanes.push(await lane(sink, 0, await state.prometheus(sink)));
-  const buried = createDeadLetterSink(flags.state, log);
+  const buried = createDeadLetterSink(settings.state, log);
   const deadLetters = await lane(buried, 100, await state.cursor(buried.name), true);
   const all = [...lanes, deadLetters];
   const earlier = ledger.totals(buried.name).accepted;
@@ -103,20 +100,20 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
   let queries: QueryServer | undefined;
   try {
     http = await metricsServer(
-      flags,
+      metrics?.listen,
       registry,
       () => readiness(all, spool),
       caughtUp(lanes, prometheus[0], spool),
       log,
     );
-    if (embedded !== undefined) queries = await serveQueries(flags.state, embedded);
+    if (embedded !== undefined) queries = await serveQueries(settings.state, embedded);
     log(
       'info',
       `reading ${sources.map(({ name }) => name).join(', ')}; storing in ${stored.map(({ name }) => name).join(', ') || 'nothing'}`,
       {
         version,
         ...(http === undefined ? {} : { metrics: `${http.url}/metrics` }),
-        state: flags.state,
+        state: settings.state,
       },
     );
     const stop = onSignals(log, () => left(undelivered(all), { unaccepted: 0, undecoded: 0 }, state.durable, log));
@@ -137,20 +134,25 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
     if (wanted) process.stderr.write(`\n${summary.render(process.stderr.columns ?? 80)}\n`);
     const { durable } = state;
     const letters = ledger.totals(buried.name).accepted - earlier;
-    return finish({ result, ledger, lanes: all, letters, durable, stopped: stop.aborted }, flags, log);
+    return finish(
+      { result, ledger, lanes: all, letters, durable, stopped: stop.aborted },
+      sources.length,
+      settings.state,
+      log,
+    );
   } finally {
     await Promise.allSettled([queries?.close(), http?.close(), ...all.map(({ sink }) => sink.close())]);
     await state.close();
   }
 }
 
-function inputs({ input, follow, fromStart }: RunFlags, stdin: () => Readable, clock: Clock, log: Log): Source[] {
-  if (input.length > 0) {
-    const options = { follow, from_start: fromStart, clock, log };
-    // Named twice it would be one source with two positions.
-    return [...new Set(input)].map((file) => (file === '-' ? stdinSource(stdin) : fileSource(file, options)));
+function inputs({ config }: Settings, stdin: () => Readable, clock: Clock, log: Log): Source[] {
+  const named = Object.values(config.sources ?? {});
+  if (named.length > 0) {
+    return named.map((source) =>
+      source.type === 'stdin' ? stdinSource(stdin) : fileSource(source.path, { ...source, clock, log }),
+    );
   }
-  if (follow) throw new UsageError('--follow: name the files that are followed with --input FILE');
   if (isatty(0)) {
     throw new UsageError(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
@@ -161,17 +163,17 @@ function inputs({ input, follow, fromStart }: RunFlags, stdin: () => Readable, c
 
 /** The default address may be taken by another steptap: that is worth a warning, not a failure. */
 async function metricsServer(
-  flags: RunFlags,
+  address: string | undefined,
   registry: StepRegistry,
   ready: () => Readiness,
   counted: () => boolean,
   log: Log,
 ): Promise<HttpServer | undefined> {
-  if (flags.metrics === 'none') return undefined;
+  if (address === undefined) return undefined;
   try {
-    return await startHttpServer({ listen: flags.metrics ?? METRICS, registry, readiness: ready, counted });
+    return await startHttpServer({ listen: address, registry, readiness: ready, counted });
   } catch (error) {
-    if (flags.metrics !== undefined) throw new UsageError((error as Error).message, { cause: error });
+    if (address !== METRICS) throw new UsageError((error as Error).message, { cause: error });
     log('warning', `no metrics: ${(error as Error).message}`);
     return undefined;
   }
@@ -188,15 +190,17 @@ function caughtUp(lanes: readonly Lane[], sink: Sink | undefined, { last }: Spoo
   return () => lane === undefined || lane.settled >= last;
 }
 
-/** The sinks of `--drop-oldest`. */
-function droppers(text: string, stored: readonly Sink[]): ReadonlySet<string> {
-  const names = list(text);
-  const wrong = names.find((name) => !stored.some((sink) => sink.name === name));
+/** The sinks whose oldest rows may be given up. */
+function droppers(text: string | undefined, { config }: Settings, stored: readonly Sink[]): ReadonlySet<string> {
+  const named = text === undefined ? [] : list(text);
+  const wrong = named.find((name) => !stored.some((sink) => sink.name === name));
   if (wrong !== undefined) {
     const known = stored.map(({ name }) => name).join(', ') || 'none';
     throw new UsageError(`--drop-oldest ${wrong}: rows go to no such sink; there are ${known}`);
   }
-  return new Set(names);
+  if (text !== undefined) return new Set(named);
+  const said = Object.entries(config.sinks ?? {}).filter(([, sink]) => sink.drop_oldest === true);
+  return new Set(said.map(([name]) => name));
 }
 
 /** Logs what a sink has come to. That it works is said of stores, and after trouble. */

@@ -7,8 +7,9 @@ import { diskFs } from '../spool/files.ts';
 import { spoolFiles, spoolRecords, standing } from '../spool/inspect.ts';
 import { between } from '../spool/mark.ts';
 import { recordOf } from '../spool/record.ts';
-import { wholeNumber, stateOption } from './options.ts';
+import { placeOptions, wholeNumber, type PlaceFlags } from './options.ts';
 import { print, table } from './print.ts';
+import { settingsOf } from './settings.ts';
 import { keptSpool } from './state.ts';
 
 interface SpoolFlags {
@@ -24,9 +25,10 @@ export function spoolCommand(): Command {
     'Look into the spool: what waits for which sink, and whether it is sound. Works while a run is writing to it.',
   );
   const add = (name: string, description: string, action: (flags: SpoolFlags) => Promise<number>): Command => {
-    const made = new Command(name).description(description).addOption(stateOption());
-    made.action(async (flags: SpoolFlags) => {
-      process.exitCode = await action(flags);
+    const made = new Command(name).description(description);
+    for (const option of placeOptions()) made.addOption(option);
+    made.action(async (flags: Omit<SpoolFlags, 'state'> & PlaceFlags) => {
+      process.exitCode = await action({ ...flags, state: settingsOf(flags).state });
     });
     command.addCommand(made);
     return made;

@@ -1,24 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import type { StoreConfig } from '../config/schema.ts';
 import { lettersDirectory } from '../dead-letters/letters.ts';
 import { EVENT_TABLES } from '../fields.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import {
-  CLICKHOUSE_DEFAULTS,
-  createClickHouseSink,
-  fromEnvironment,
-  type ClickHouseOptions,
-} from '../sinks/clickhouse/index.ts';
-import { createElasticsearchSink, ELASTICSEARCH_DEFAULTS } from '../sinks/elasticsearch/index.ts';
+import { CLICKHOUSE_DEFAULTS, createClickHouseSink, fromEnvironment } from '../sinks/clickhouse/index.ts';
 import { createFilesSink } from '../sinks/files/index.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { createLogSink } from '../sinks/log.ts';
-import { Option } from 'commander';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { lockState } from '../state/lock.ts';
-import { resolveEnvironment, several } from './options.ts';
+import { createStore } from './create-store.ts';
+import type { Settings } from './settings.ts';
 import { NO_STATE } from './state.ts';
 
 /** Of the sink that writes NDJSON files. */
@@ -27,40 +22,19 @@ export const FILES = 'files';
 /** A file is closed past this size. */
 const FILE_BYTES = 64 << 20;
 
-/** Of every command that talks to stores. */
-export interface StoreFlags {
-  readonly clickhouse: readonly string[];
-  readonly elasticsearch: readonly string[];
-  readonly elasticsearchPrefix: string;
-}
-
-/** The options of StoreFlags. */
-export function storeOptions(): Option[] {
-  return [
-    new Option('--clickhouse <url>', 'this ClickHouse server; several replicas fail over')
-      .argParser(several)
-      .default([], 'FLYTE_TELEMETRY_CLICKHOUSE_URL'),
-    new Option('--elasticsearch <url>', 'this Elasticsearch or OpenSearch; several nodes fail over')
-      .argParser(several)
-      .default([], 'none'),
-    new Option(
-      '--elasticsearch-prefix <prefix>',
-      'indices are <prefix>-<table>-<YYYY.MM.DD>; ${env:NAME} is replaced',
-    ).default('steptap'),
-  ];
-}
-
-export interface StoreOptions extends StoreFlags {
-  readonly create: 'auto' | 'never';
-  readonly state: string;
-  /** False: with none named, rows are not kept at all, and steps only become metrics. */
-  readonly store: boolean;
-}
-
 export interface Stores {
   readonly sinks: readonly Sink[];
-  /** Directory of the embedded engine, when that is where the rows go. */
+  /** Directory of the embedded engine of the state, when that is where the rows go. */
   readonly embedded: string | undefined;
+}
+
+/** Where rows go. */
+export interface StoreOptions {
+  readonly settings: Settings;
+  /** False: with none named, rows are not kept at all, and steps only become metrics. */
+  readonly store: boolean;
+  /** `never` asks the stores to make nothing, whatever the pipeline says. */
+  readonly create?: 'never';
 }
 
 /**
@@ -68,41 +42,22 @@ export interface Stores {
  * not installed. `embedding` is called before the engine is loaded.
  */
 export async function stores(options: StoreOptions, clock: Clock, log: Log, embedding: () => void): Promise<Stores> {
+  const { settings, store } = options;
   const context = { clock, log };
-  const sinks: Sink[] = [];
-  const clickhouse = clickhouseOptions(options);
-  try {
-    if (clickhouse !== undefined) sinks.push(createClickHouseSink(clickhouse, context));
-    if (options.elasticsearch.length > 0) {
-      const prefix = resolveEnvironment('--elasticsearch-prefix', options.elasticsearchPrefix);
-      sinks.push(
-        createElasticsearchSink(
-          {
-            ...ELASTICSEARCH_DEFAULTS,
-            ...credentials(),
-            urls: options.elasticsearch.map((url) => resolveEnvironment('--elasticsearch', url)),
-            prefix,
-            create_template: options.create,
-          },
-          context,
-        ),
-      );
-    }
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
-  }
-  if (sinks.length > 0 || !options.store) return { sinks, embedded: undefined };
-  if (options.state === NO_STATE) {
+  const named = namedStores(settings, options.create);
+  const sinks = named.map(([name, config]) => createStore(name, config, settings, context, embedding));
+  if (sinks.length > 0 || !store || settings.pipeline.config.sinks !== undefined) return { sinks, embedded: undefined };
+  if (settings.state === NO_STATE) {
     throw new UsageError(
       '--state none: then rows need a server; name one with --clickhouse or --elasticsearch, or add --no-store',
     );
   }
-  const path = embeddedPath(options.state);
+  const path = embeddedPath(settings.state);
   embedding();
   if (await embeddedInstalled()) {
     return { sinks: [createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, path }, context)], embedded: path };
   }
-  const directory = filesPath(options.state);
+  const directory = filesPath(settings.state);
   log(
     'warning',
     `the embedded store is not installed: rows go to NDJSON files in ${directory}; npm install chdb@3.4.0 gets it`,
@@ -111,6 +66,22 @@ export async function stores(options: StoreOptions, clock: Clock, log: Log, embe
     sinks: [createFilesSink({ name: FILES, directory, tables: EVENT_TABLES, max_file_bytes: FILE_BYTES })],
     embedded: undefined,
   };
+}
+
+/** The sinks that keep rows, as they are named; flytekit's environment names one where nothing else does. */
+export function namedStores({ config, pipeline }: Settings, create?: 'never'): [string, StoreConfig][] {
+  const named: [string, StoreConfig][] = [];
+  for (const [name, sink] of Object.entries(config.sinks ?? {}))
+    if (sink.type !== 'prometheus') named.push([name, sink]);
+  if (named.length === 0 && pipeline.config.sinks === undefined) {
+    const environment = fromEnvironment(process.env);
+    if (environment !== undefined) named.push(['clickhouse', { type: 'clickhouse', ...environment }]);
+  }
+  if (create === undefined) return named;
+  return named.map(([name, sink]) => {
+    if (sink.type === 'clickhouse') return [name, { ...sink, create }];
+    return [name, sink.type === 'elasticsearch' ? { ...sink, create_template: create } : sink];
+  });
 }
 
 export interface OpenedStores {
@@ -122,22 +93,18 @@ export interface OpenedStores {
  * The stores of a run, for a command that is none. Without a server named they are in the state, which one process at a time can have: the embedded engine, or
  * files that are written to. Reading files with `look` needs neither that nor their `open`, which cuts off what a run may be writing.
  */
-export async function openStores(
-  flags: StoreFlags & { state: string },
-  clock: Clock,
-  log: Log,
-  look = false,
-): Promise<OpenedStores> {
-  const named = flags.elasticsearch.length > 0 || clickhouseOptions({ ...flags, create: 'never' }) !== undefined;
-  if (!named && !existsSync(embeddedPath(flags.state)) && !existsSync(filesPath(flags.state))) {
+export async function openStores(settings: Settings, clock: Clock, log: Log, look = false): Promise<OpenedStores> {
+  const { state } = settings;
+  const named = namedStores(settings).length > 0;
+  if (!named && !existsSync(embeddedPath(state)) && !existsSync(filesPath(state))) {
     const advice = 'name the stores of the run, with --clickhouse or --elasticsearch';
-    throw new UsageError(`--state ${flags.state}: there is no embedded store in it; ${advice}`);
+    throw new UsageError(`--state ${state}: there is no embedded store in it; ${advice}`);
   }
-  const { sinks, embedded } = await stores({ ...flags, create: 'never', store: true }, clock, log, () => {
+  const { sinks, embedded } = await stores({ settings, create: 'never', store: true }, clock, log, () => {
     detachStdin(false);
   });
   const files = sinks.some(({ name }) => name === FILES);
-  const lock = embedded === undefined && (look || !files) ? undefined : lockState(flags.state);
+  const lock = embedded === undefined && (look || !files) ? undefined : lockState(state);
   return {
     sinks,
     async close() {
@@ -176,31 +143,4 @@ export function createDeadLetterSink(state: string, log: Log): Sink {
     tables: ['rejections'],
     max_file_bytes: FILE_BYTES,
   });
-}
-
-/** `--clickhouse` wins over FLYTE_TELEMETRY_CLICKHOUSE_URL; user, password, database and table come from the environment either way. */
-export function clickhouseOptions(options: Pick<StoreOptions, 'clickhouse' | 'create'>): ClickHouseOptions | undefined {
-  const [first] = options.clickhouse;
-  const named = options.clickhouse.map((url) => resolveEnvironment('--clickhouse', url));
-  const env =
-    first === undefined
-      ? process.env
-      : { ...process.env, FLYTE_TELEMETRY_ENABLED: '1', FLYTE_TELEMETRY_CLICKHOUSE_URL: first };
-  const found = fromEnvironment(env);
-  if (found === undefined) return undefined;
-  return { ...found, urls: named.length > 0 ? named : found.urls, create: options.create };
-}
-
-/** Elasticsearch's own names for its credentials; those in the URL win. */
-function credentials(): { user?: string; password?: string; api_key?: string } {
-  const {
-    ELASTICSEARCH_USERNAME: user,
-    ELASTICSEARCH_PASSWORD: password,
-    ELASTICSEARCH_API_KEY: api_key,
-  } = process.env;
-  return {
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ...(api_key === undefined ? {} : { api_key }),
-  };
 }

@@ -1,4 +1,6 @@
 import type { Rows, Table } from '../batch.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 
 /** Some consecutive rows of one record. */
@@ -134,6 +136,23 @@ export function asSinkError(error: unknown): SinkError {
 /** The name of the lane that serves a sink: what it has settled is true of that store only. */
 export function laneOf(sink: Pick<Sink, 'name' | 'lane'>): string {
   return sink.lane ?? sink.name;
+}
+
+/** What a sink is given beside its options. */
+export interface SinkContext {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of its lane and in metrics; else that of its type. */
+  readonly name?: string | undefined;
+  /** Which rows it gets; else all that it takes. */
+  readonly tables?: readonly Table[] | undefined;
+}
+
+/** The tables of a sink: those it takes, less what its pipeline sends elsewhere. Throws when none is left. */
+export function tablesOf(taken: readonly Table[], wanted: readonly Table[] = taken): ReadonlySet<Table> {
+  const tables = new Set(wanted.filter((table) => taken.includes(table)));
+  if (tables.size === 0) throw new Error(`takes rows of ${taken.join(', ')} only; name one of them in tables`);
+  return tables;
 }
 
 /**

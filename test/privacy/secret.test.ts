@@ -3,20 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { privacyOptions } from '../../src/cli/privacy.ts';
+import { overlay } from '../../src/cli/overlay.ts';
+import { privacyRules } from '../../src/cli/privacy.ts';
 import { UsageError } from '../../src/errors.ts';
 import { Hash } from '../../src/privacy/hash.ts';
 import { Privacy } from '../../src/privacy/index.ts';
-import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
+import { PRIVACY_DEFAULTS, type PrivacyOptions } from '../../src/privacy/rules.ts';
 
-const FLAGS = {
-  params: 'none',
-  attributes: 'all',
-  drop: 'none',
-  mask: 'none',
-  hash: 'none',
-  deadLettersKeepRaw: false,
-};
+/** What the options say, as `steptap run` reads them. */
+function rules(flags: Parameters<typeof overlay>[1], environment: Record<string, string>): PrivacyOptions {
+  return privacyRules(overlay({}, flags).privacy!, environment);
+}
+
 const SECRET = 'canary-71f3-canary';
 const directory = mkdtempSync(join(tmpdir(), 'steptap-secret-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -28,13 +26,13 @@ function file(content: string): string {
 }
 
 const hashed = (environment: Record<string, string>): string =>
-  new Privacy(privacyOptions({ ...FLAGS, hash: 'user, uid' }, environment)).hash('ada');
+  new Privacy(rules({ hash: 'user, uid' }, environment)).hash('ada');
 
 describe('The options about personal data', () => {
   test('say what they say, and by default only that inputs of tasks are redacted', () => {
-    expect(privacyOptions(FLAGS, { STEPTAP_HASH_KEY: 'short' })).toEqual(PRIVACY_DEFAULTS);
+    expect(rules({}, { STEPTAP_HASH_KEY: 'short' })).toEqual(PRIVACY_DEFAULTS);
     const flags = { params: 'all', attributes: 'a, b', drop: 'c', mask: 'd,e', hash: 'f', deadLettersKeepRaw: true };
-    expect(privacyOptions(flags, { STEPTAP_HASH_KEY: SECRET })).toEqual({
+    expect(rules(flags, { STEPTAP_HASH_KEY: SECRET })).toEqual({
       params: 'all',
       attributes: ['a', 'b'],
       drop: ['c'],
@@ -43,7 +41,7 @@ describe('The options about personal data', () => {
       hash_key: Buffer.from(SECRET),
       keep_raw: true,
     });
-    expect(privacyOptions({ ...FLAGS, attributes: 'none' }, {}).attributes).toEqual([]);
+    expect(rules({ attributes: 'none' }, {}).attributes).toEqual([]);
   });
 });
 

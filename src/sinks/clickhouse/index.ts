@@ -1,9 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Table } from '../../batch.ts';
-import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import { EVENT_TABLES } from '../../fields.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
-import { SinkError, STORED, type Auditable, type Found, type Outcome, type Part, type Sink } from '../sink.ts';
+import {
+  SinkError,
+  STORED,
+  tablesOf,
+  type Auditable,
+  type Found,
+  type Outcome,
+  type Part,
+  type Sink,
+  type SinkContext,
+} from '../sink.ts';
 import { connect, type Connection } from './connect.ts';
 import { identifier, onCluster, qualified } from './ddl.ts';
 import { elsewhere } from './errors.ts';
@@ -19,11 +28,6 @@ export { EMBEDDED_UNAVAILABLE } from './errors.ts';
 export { createStatements } from './ddl.ts';
 export { CLICKHOUSE_DEFAULTS, clickhouseOptions, fromEnvironment, type ClickHouseOptions } from './schema.ts';
 
-export interface ClickHouseContext {
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
 /**
  * Stores rows in ClickHouse, over HTTP or in the embedded engine: the same statements and the same bytes.
  *
@@ -33,7 +37,7 @@ export interface ClickHouseContext {
  *
  * Throws when the options make no sense; everything later is a SinkError.
  */
-export function createClickHouseSink(options: ClickHouseOptions, context: ClickHouseContext): Sink {
+export function createClickHouseSink(options: ClickHouseOptions, context: SinkContext): Sink {
   if ((options.path === undefined) === (options.urls.length === 0)) {
     throw new Error('clickhouse: give either `urls` of a server or the `path` of the embedded engine');
   }
@@ -53,11 +57,11 @@ const LARGEST_BODY = 9 << 20;
 const LARGEST_BODY_KEPT = 32 << 20;
 
 class ClickHouseSink implements Sink {
-  readonly name = 'clickhouse';
+  readonly name: string;
   readonly lane: string;
   readonly tables: ReadonlySet<Table>;
   readonly #options: ClickHouseOptions;
-  readonly #context: ClickHouseContext;
+  readonly #context: SinkContext;
   #connections: readonly Connection[] = [];
   /** The connection that last worked. */
   #current = 0;
@@ -67,12 +71,13 @@ class ClickHouseSink implements Sink {
   readonly find?: NonNullable<Sink['find']>;
   readonly stored?: Auditable['stored'];
 
-  constructor(options: ClickHouseOptions, context: ClickHouseContext) {
+  constructor(options: ClickHouseOptions, context: SinkContext) {
     this.#options = options;
     this.#context = context;
-    this.tables = new Set<Table>(options.table === undefined ? ['steps', 'logs', 'events'] : ['steps']);
-    this.lane =
-      options.path !== undefined ? 'clickhouse-embedded' : options.table === undefined ? this.name : 'clickhouse-table';
+    this.name = context.name ?? 'clickhouse';
+    this.tables = tablesOf(options.table === undefined ? EVENT_TABLES : ['steps'], context.tables);
+    const kind = options.path !== undefined ? '-embedded' : options.table === undefined ? '' : '-table';
+    this.lane = `${this.name}${kind}`;
     if (options.table !== undefined) return;
     this.find = (part, signal) => this.#find(part, signal);
     this.stored = (range, signal) => recordsOf(range, this.#place(signal));

@@ -1,9 +1,15 @@
 import type { Table } from '../../batch.ts';
-import type { Clock } from '../../clock.ts';
 import { EVENT_TABLES } from '../../fields.ts';
-import type { Log } from '../../log.ts';
 import { Body } from '../identity.ts';
-import type { Outcome, Part, Sink, StoredRange, StoredRecord } from '../sink.ts';
+import {
+  tablesOf,
+  type Outcome,
+  type Part,
+  type Sink,
+  type SinkContext,
+  type StoredRange,
+  type StoredRecord,
+} from '../sink.ts';
 import { FAILURE_STORE, readBulk } from './answer.ts';
 import { bulkPath, encodeBulk, encodeUnindexed, sentRows, type SentRow } from './bulk.ts';
 import { wholeFailure } from './errors.ts';
@@ -15,11 +21,6 @@ import { indexName } from './template.ts';
 
 export { ELASTICSEARCH_DEFAULTS, elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
 
-export interface ElasticsearchContext {
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
 /**
  * Elasticsearch and OpenSearch: a row is a document, made with `create` under an id that says where in the spool the row stands.
  *
@@ -29,7 +30,7 @@ export interface ElasticsearchContext {
  *
  * Throws when the options make no sense; everything later is a SinkError.
  */
-export function createElasticsearchSink(options: ElasticsearchOptions, context: ElasticsearchContext): Sink {
+export function createElasticsearchSink(options: ElasticsearchOptions, context: SinkContext): Sink {
   const { urls, prefix, api_key } = elasticsearchOptions.properties;
   for (const url of options.urls) {
     if (new RegExp(urls.items.pattern).test(url) && URL.canParse(url)) continue;
@@ -46,22 +47,22 @@ export function createElasticsearchSink(options: ElasticsearchOptions, context: 
   return new ElasticsearchSink(options, context);
 }
 
-const TABLES: ReadonlySet<Table> = new Set(EVENT_TABLES);
-
 const SMALLEST_BODY = 1_000;
 
 class ElasticsearchSink implements Sink {
-  readonly name = 'elasticsearch';
-  readonly tables = TABLES;
+  readonly name: string;
+  readonly tables: ReadonlySet<Table>;
   readonly #options: ElasticsearchOptions;
-  readonly #context: ElasticsearchContext;
+  readonly #context: SinkContext;
   readonly #http: SearchHttp;
   readonly #body: Body;
   /** Shrinks when the cluster, or a proxy before it, finds a body too large. */
   #max_body_bytes: number;
   #cluster = 'Elasticsearch';
 
-  constructor(options: ElasticsearchOptions, context: ElasticsearchContext) {
+  constructor(options: ElasticsearchOptions, context: SinkContext) {
+    this.name = context.name ?? 'elasticsearch';
+    this.tables = tablesOf(EVENT_TABLES, context.tables);
     this.#options = options;
     this.#context = context;
     this.#http = new SearchHttp({ ...options, clock: context.clock });

@@ -1,5 +1,48 @@
 import type { Registry } from 'prom-client';
 
+/** What a pipeline can say of the metrics. */
+export const prometheusOptions = {
+  type: 'object',
+  description:
+    "Serves histograms of the steps, counts of captured errors and steptap's own metrics on `/metrics`, with `/healthz` and `/readyz`.",
+  additionalProperties: false,
+  properties: {
+    listen: {
+      type: 'string',
+      description:
+        'Address: `host:port`, `:port` for every address, or `none`. The default gives way when it is taken.',
+      default: '127.0.0.1:9464',
+      minLength: 1,
+      examples: [':9464', 'none'],
+    },
+    steps: {
+      type: 'array',
+      description: 'The only values of the label `step`; others become `__other__`. Empty: any, up to `max_series`.',
+      items: { type: 'string', minLength: 1 },
+      default: [],
+    },
+    workflow_label: {
+      type: 'boolean',
+      description: 'Adds the label `workflow` to the histogram.',
+      default: false,
+    },
+    max_series: {
+      type: 'integer',
+      description: 'Series that a metric may have, whatever the labels say.',
+      default: 5_000,
+      minimum: 1,
+      maximum: 1_000_000,
+    },
+    buckets: {
+      type: 'array',
+      description: 'Upper bounds of the histogram in seconds, ascending; the default goes from 1 ms to a day.',
+      items: { type: 'number', exclusiveMinimum: 0 },
+      minItems: 1,
+      maxItems: 100,
+    },
+  },
+} as const;
+
 /** Options of the Prometheus sink. */
 export interface PrometheusOptions {
   /** Where the metrics are registered. A StepRegistry renders them five times faster than prom-client's own. */

@@ -1,0 +1,88 @@
+import { loadPipeline, type LoadedPipeline } from '../config/load.ts';
+import type { Path } from '../config/document.ts';
+import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config/schema.ts';
+import type { DecodeOptions } from '../decode.ts';
+import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
+import { stateOptions } from '../spool/schema.ts';
+import { zone } from '../zone.ts';
+import { overlay } from './overlay.ts';
+import { DEFAULT_STATE, sizeAdvice, sizeOf } from './options.ts';
+import { privacyRules } from './privacy.ts';
+import type { RunFlags } from './run-options.ts';
+import { LEAST_BYTES, type StateOptions } from './state.ts';
+
+/** What a command was told: by the files of its pipeline, and by its options, which win. */
+export interface Settings {
+  readonly pipeline: LoadedPipeline;
+  /** Of both together; only what was given. */
+  readonly config: PipelineConfig;
+  /** Directory of the state, or `none`. */
+  readonly state: string;
+}
+
+/** Reads the pipeline and checks the options. Throws a UsageError that says what is wrong, and where. */
+export function settingsOf(flags: Partial<RunFlags>): Settings {
+  const pipeline = loadPipeline(flags.config ?? [], process.env);
+  const config = overlay(pipeline.config, flags);
+  return { pipeline, config, state: config.state?.directory ?? DEFAULT_STATE };
+}
+
+export function decoding({ pipeline, config }: Settings): DecodeOptions {
+  const { enrichment = {}, dialects = {}, limits = {} } = config;
+  const named = zone(enrichment.timezone ?? 'UTC');
+  if (named === undefined) {
+    const message = `${JSON.stringify(enrichment.timezone)}: no such zone; write UTC, +02:00 or Europe/Berlin`;
+    throw pipeline.error([{ path: ['enrichment', 'timezone'], message }]);
+  }
+  return {
+    constants: enrichment.constants ?? {},
+    privacy: privacyRules(config.privacy ?? {}, process.env),
+    zone: named,
+    max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
+    logs: dialects.log?.store ?? true,
+    fast: true,
+  };
+}
+
+const LINE = limitsOptions.properties.max_line_bytes;
+const { spool_memory: MEMORY } = stateOptions.properties;
+
+export function stateSettings({ pipeline, config, state }: Settings): StateOptions {
+  const { sync = 'group', spool_bytes = 'auto', spool_memory = MEMORY.default } = config.state ?? {};
+  return {
+    state,
+    sync,
+    spool_bytes:
+      spool_bytes === 'auto' ? undefined : size(pipeline, ['state', 'spool_bytes'], spool_bytes, LEAST_BYTES),
+    memory_bytes: size(pipeline, ['state', 'spool_memory'], spool_memory, MEMORY.minimum),
+  };
+}
+
+export interface MetricsSettings extends Omit<PrometheusOptions, 'registry'> {
+  readonly listen: string;
+}
+
+/** Undefined when no metrics are wanted. */
+export function metricsSettings({ config, pipeline }: Settings): MetricsSettings | undefined {
+  const named = Object.entries(config.sinks ?? {}).filter(([, { type }]) => type === 'prometheus');
+  const [first, second] = named;
+  if (second !== undefined) {
+    throw pipeline.error([{ path: ['sinks', second[0]], message: `there is one already, ${first![0]}`, name: true }]);
+  }
+  const said = (first?.[1] ?? {}) as Partial<SinkConfigOf<'prometheus'>>;
+  const { listen = prometheusOptions.properties.listen.default } = said;
+  if (listen === 'none') return undefined;
+  const { steps = [], workflow_label = false, max_series, buckets } = said;
+  return { listen, steps, workflow_label, max_series, buckets };
+}
+
+export function graceMs({ config }: Settings): number {
+  return (config.limits?.grace_s ?? limitsOptions.properties.grace_s.default) * 1000;
+}
+
+/** A size as a pipeline says it, in bytes. */
+export function size(pipeline: LoadedPipeline, path: Path, said: string | number, least: number): number {
+  const found = typeof said === 'number' ? said : sizeOf(said);
+  if (found >= least) return found;
+  throw pipeline.error([{ path, message: `${JSON.stringify(said)}: ${sizeAdvice(least)}` }]);
+}

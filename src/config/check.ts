@@ -1,0 +1,156 @@
+import { createRequire } from 'node:module';
+import type { Ajv, ValidateFunction } from 'ajv';
+import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
+import { isMapping, type Path, type Problem } from './document.ts';
+import { problemsOf } from './explain.ts';
+import { dialectOptions, SECTIONS, sinkSchema, sourceSchema, type PipelineConfig } from './schema.ts';
+import { didYouMean } from './suggest.ts';
+
+/** The keys of a pipeline, in the order of its data. */
+export const KEYS = ['sources', 'dialects', 'events', 'enrichment', 'privacy', 'sinks', 'state', 'limits'] as const;
+
+/** In names of lanes, of their files, and of labels. */
+const NAME = /^[a-z][a-z0-9_-]{0,40}$/;
+
+let ajv: Ajv | undefined;
+const compiled = new WeakMap<object, ValidateFunction>();
+
+/**
+ * Checks what the files say against the schemas of its components, and gives every source and sink its type. `filled`: the value came out of a placeholder, and so is
+ * text: it becomes the number that its option wants.
+ */
+export function check(
+  given: unknown,
+  filled: (path: Path) => boolean,
+): { config: PipelineConfig; problems: readonly Problem[] } {
+  const checking = new Checking(filled);
+  return { config: checking.pipeline(given), problems: checking.problems };
+}
+
+class Checking {
+  readonly problems: Problem[] = [];
+  readonly #filled: (path: Path) => boolean;
+
+  constructor(filled: (path: Path) => boolean) {
+    this.#filled = filled;
+  }
+
+  pipeline(given: unknown): PipelineConfig {
+    if (!isMapping(given)) {
+      this.problems.push({ path: [], message: `a pipeline is a mapping of ${KEYS.join(', ')}` });
+      return {};
+    }
+    for (const name of Object.keys(given)) {
+      if (KEYS.some((key) => key === name)) continue;
+      this.problems.push({ path: [name], message: `there is no such section${didYouMean(name, KEYS)}`, name: true });
+    }
+    const config: Record<string, unknown> = {};
+    for (const [name, schema] of Object.entries(SECTIONS)) {
+      if (given[name] !== undefined) config[name] = this.#fits(schema, given[name] ?? {}, [name]);
+    }
+    if (given['dialects'] !== undefined) config['dialects'] = this.#dialects(given['dialects']);
+    if (given['sources'] !== undefined) {
+      config['sources'] = this.#components('source', given['sources'], Object.keys(SOURCES), (type) =>
+        sourceSchema(type as SourceType),
+      );
+    }
+    if (given['sinks'] !== undefined) {
+      config['sinks'] = this.#components('sink', given['sinks'], Object.keys(SINKS), (type) =>
+        sinkSchema(type as SinkType),
+      );
+    }
+    return config;
+  }
+
+  #dialects(given: unknown): unknown {
+    if (!this.#isMapping(given, ['dialects'])) return {};
+    const known = Object.keys(dialectOptions);
+    const config: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(given)) {
+      const schema = (dialectOptions as Readonly<Record<string, object>>)[name];
+      const path = ['dialects', name];
+      if (schema === undefined) {
+        this.problems.push({ path, message: `there is no such dialect${didYouMean(name, known)}`, name: true });
+      } else config[name] = this.#fits(schema, value ?? {}, path);
+    }
+    return config;
+  }
+
+  /** `name: {type, ...options}`, where a name that is a type needs none. */
+  #components(
+    what: 'source' | 'sink',
+    given: unknown,
+    known: readonly string[],
+    schemaOf: (type: string) => object,
+  ): unknown {
+    const section = `${what}s`;
+    if (!this.#isMapping(given, [section])) return {};
+    const config: Record<string, unknown> = {};
+    for (const [name, entry] of Object.entries(given)) {
+      const path = [section, name];
+      const { type = name, ...options } = isMapping(entry) ? entry : {};
+      if (!NAME.test(name)) {
+        this.problems.push({ path, message: 'is no name: write small letters, digits, - and _', name: true });
+      } else if (entry !== null && !isMapping(entry)) {
+        this.problems.push({ path, message: `must be a mapping of the options of a ${what}` });
+      } else if (typeof type !== 'string' || !known.includes(type)) {
+        const named = isMapping(entry) && 'type' in entry;
+        const message = named
+          ? `${JSON.stringify(type)} is no type of ${what}${didYouMean(String(type), known)}`
+          : `there is no such ${what}${didYouMean(name, known)} (another name needs a type)`;
+        this.problems.push({ path: named ? [...path, 'type'] : path, message, name: !named });
+      } else config[name] = { type, ...(this.#fits(schemaOf(type), options, path) as object) };
+    }
+    return config;
+  }
+
+  #isMapping(given: unknown, path: Path): given is Record<string, unknown> {
+    if (given === null || isMapping(given)) return given !== null;
+    this.problems.push({ path, message: 'must be a mapping of names to values' });
+    return false;
+  }
+
+  /** The value, as its schema wants it; what is wrong is noted. */
+  #fits(schema: object, value: unknown, at: Path): unknown {
+    const validate = validatorOf(schema);
+    const copy = structuredClone(value);
+    while (!validate(copy) && this.#converted(copy, validate.errors ?? [], at));
+    this.problems.push(...problemsOf(validate.errors ?? [], at, this.#filled));
+    return copy;
+  }
+
+  /** Text out of placeholders becomes the number, or the true or false, that its option wants. True when something changed. */
+  #converted(value: unknown, errors: NonNullable<ValidateFunction['errors']>, at: Path): boolean {
+    let changed = false;
+    for (const { keyword, params, instancePath, data } of errors) {
+      if (keyword !== 'type' || typeof data !== 'string') continue;
+      const path = instancePath.split('/').slice(1);
+      if (!this.#filled([...at, ...path])) continue;
+      const wanted = String(params['type']).split(',');
+      const number = wanted.includes('number') || wanted.includes('integer') ? Number(data) : Number.NaN;
+      const plain = Number.isNaN(number) || data.trim() === '' ? undefined : number;
+      const truth = wanted.includes('boolean') ? { true: true, false: false }[data] : undefined;
+      const meant = plain ?? truth;
+      if (meant === undefined) continue;
+      const last = path.pop()!;
+      let holder = value as Record<string, unknown>;
+      for (const part of path) holder = holder[part] as Record<string, unknown>;
+      holder[last] = meant;
+      changed = true;
+    }
+    return changed;
+  }
+}
+
+function validatorOf(schema: object): ValidateFunction {
+  let validate = compiled.get(schema);
+  if (validate === undefined) {
+    if (ajv === undefined) {
+      const loaded = createRequire(import.meta.url)('ajv') as { Ajv: typeof Ajv };
+      ajv = new loaded.Ajv({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true });
+    }
+    validate = ajv.compile(schema);
+    compiled.set(schema, validate);
+  }
+  return validate;
+}

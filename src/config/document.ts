@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type Scalar,
+} from 'yaml';
+import { errorCode } from '../errors.ts';
+
+/** Where an option stands: names of options, and numbers in lists. */
+export type Path = readonly (string | number)[];
+
+/** What is wrong with a configuration, and where. */
+export interface Problem {
+  readonly path: Path;
+  /** Says what is wrong and what to do; never quotes a secret. */
+  readonly message: string;
+  /** The name of the option is wrong, not its value. */
+  readonly name?: boolean;
+}
+
+/** `file:line:column: message`, in the order of the file. */
+export class ConfigErrors extends Error {
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+/** A YAML file with its placeholders replaced, that knows where everything stands in it. */
+export class ConfigDocument {
+  readonly file: string;
+  /** Files whose content stands in it. */
+  readonly secrets: readonly string[];
+  readonly text: string;
+  readonly #lines = new LineCounter();
+  readonly #document: Document.Parsed;
+  readonly #filled: ReadonlySet<Scalar>;
+
+  /** Reads and parses it. Throws ConfigErrors that say all that is wrong. */
+  constructor(file: string, environment: Readonly<Record<string, string | undefined>>) {
+    this.file = file;
+    this.text = read(file);
+    this.#document = parseDocument(this.text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
+    const { errors, warnings } = this.#document;
+    const wrong = [...errors, ...warnings].map(
+      ({ pos: [at], message }) => `${this.#place(at)}: ${message.replace(/\s+/g, ' ')}`,
+    );
+    if (wrong.length > 0) throw new ConfigErrors(wrong);
+    const filling = new Filling(file, environment);
+    const problems = filling.all(this.#document).map(([at, message]) => `${this.#place(at)}: ${message}`);
+    if (problems.length > 0) throw new ConfigErrors(problems);
+    this.#filled = filling.filled;
+    this.secrets = filling.files;
+  }
+
+  /** As plain values; `null` for an empty file. */
+  value(): unknown {
+    return this.#document.toJS({ maxAliasCount: 1000 });
+  }
+
+  has(path: Path): boolean {
+    return path.length === 0 || this.#find(path) !== undefined;
+  }
+
+  /** `file:line:column` of the option, or of what it would stand in. */
+  place(path: Path, name = false): string {
+    let found = this.#find(path);
+    for (let length = path.length; found === undefined && length > 0;) found = this.#find(path.slice(0, --length));
+    const node = name ? (found?.key ?? found?.node) : (found?.node ?? found?.key);
+    return this.#place(node?.range?.[0] ?? 0);
+  }
+
+  /** True when the value came out of a placeholder: then it is text, whatever it was meant to be. */
+  filled(path: Path): boolean {
+    const node = this.#find(path)?.node;
+    return isScalar(node) && this.#filled.has(node);
+  }
+
+  #place(offset: number): string {
+    const { line, col } = this.#lines.linePos(offset);
+    return `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}`;
+  }
+
+  /** The node at the path, and the name before it. */
+  #find(path: Path): { key: Node | undefined; node: Node | undefined } | undefined {
+    let node: Node | undefined = this.#document.contents ?? undefined;
+    let key: Node | undefined;
+    for (const part of path) {
+      if (isAlias(node)) node = node.resolve(this.#document);
+      if (!isCollection(node)) return undefined;
+      const item: unknown = isMap(node)
+        ? node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(part))
+        : node.items[Number(part)];
+      if (item === undefined) return undefined;
+      key = isPair(item) && isNode(item.key) ? item.key : undefined;
+      const value: unknown = isPair(item) ? item.value : item;
+      node = isNode(value) ? value : undefined;
+    }
+    return { key, node };
+  }
+}
+
+const PLACEHOLDER = /\$(\$)?\{(?:(env|file):([^}]*)|([^}]*))\}/g;
+const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
+
+/** Replaces `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in every text; `$${` stands for `${`. */
+class Filling {
+  readonly files: string[] = [];
+  readonly filled = new Set<Scalar>();
+  readonly #file: string;
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+
+  constructor(file: string, environment: Readonly<Record<string, string | undefined>>) {
+    this.#file = file;
+    this.#environment = environment;
+  }
+
+  /** What cannot be replaced, with its offset. */
+  all(document: Document): [number, string][] {
+    const problems: [number, string][] = [];
+    visit(document, {
+      Scalar: (key, node) => {
+        if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+        const at = node.range?.[0] ?? 0;
+        const text = node.value;
+        node.value = text.replace(PLACEHOLDER, (whole, escaped, kind, what, other) => {
+          if (escaped !== undefined) return whole.slice(1);
+          const value = this.#value(kind, what, other);
+          if (typeof value === 'string') return value;
+          problems.push([at, value.problem]);
+          return '';
+        });
+        this.filled.add(node);
+      },
+    });
+    return problems;
+  }
+
+  #value(kind: string | undefined, what = '', other = ''): string | { problem: string } {
+    if (kind === 'env') {
+      const [, name, fallback] = VARIABLE.exec(what) ?? [];
+      if (name === undefined) return { problem: `\${env:${what}}: write \${env:NAME} or \${env:NAME:-default}` };
+      const value = this.#environment[name] ?? fallback;
+      return value ?? { problem: `the environment has no ${name}; set it, or write \${env:${name}:-default}` };
+    }
+    if (kind === 'file') return this.#content(what);
+    return { problem: `\${${other}}: write \${env:NAME}, \${file:PATH}, or $\${${other}} for the text itself` };
+  }
+
+  /** Without the newline that editors and `echo` end a file in. Paths begin at the pipeline's own directory. */
+  #content(path: string): string | { problem: string } {
+    const full = resolve(dirname(this.#file), path);
+    this.files.push(full);
+    try {
+      return readFileSync(full, 'utf8').replace(/\s+$/, '');
+    } catch (error) {
+      const code = errorCode(error);
+      const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? 'unknown error'})`;
+      return { problem: `\${file:${path}}: ${reason}` };
+    }
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = errorCode(error);
+    const reason =
+      code === 'ENOENT'
+        ? 'there is no such file'
+        : code === 'EISDIR'
+          ? 'is a directory; name a file'
+          : `cannot be read (${code ?? 'unknown error'})`;
+    throw new ConfigErrors([`--config ${file}: ${reason}`]);
+  }
+}
+
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

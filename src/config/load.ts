@@ -1,0 +1,75 @@
+import { UsageError } from '../errors.ts';
+import { check } from './check.ts';
+import { ConfigDocument, ConfigErrors, isMapping, type Path, type Problem } from './document.ts';
+import type { PipelineConfig } from './schema.ts';
+
+/** A pipeline as its files say it. */
+export interface LoadedPipeline {
+  readonly config: PipelineConfig;
+  /** The files, and those whose content stands in them: when one changes, the pipeline may be another. */
+  readonly files: readonly string[];
+  /** What they all say: equal texts are equal pipelines. */
+  readonly text: string;
+  /** A UsageError with the place of each problem. */
+  error(problems: readonly Problem[]): UsageError;
+}
+
+/** No files: everything is as the command line says. */
+export const NO_PIPELINE: LoadedPipeline = {
+  config: {},
+  files: [],
+  text: '',
+  error: (problems) => new UsageError(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')),
+};
+
+/**
+ * Reads the files of one pipeline. A later one adds to those before it, and wins: mappings are merged, everything else is replaced. Throws a
+ * UsageError that says all that is wrong, with file, line and column.
+ */
+export function loadPipeline(
+  files: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): LoadedPipeline {
+  if (files.length === 0) return NO_PIPELINE;
+  const documents: ConfigDocument[] = [];
+  const wrong: string[] = [];
+  for (const file of files) {
+    try {
+      documents.push(new ConfigDocument(file, environment));
+    } catch (error) {
+      if (!(error instanceof ConfigErrors)) throw error;
+      wrong.push(...error.lines);
+    }
+  }
+  if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
+  const merged = documents.map((document) => document.value() ?? {}).reduce<unknown>(merge, {});
+  const of = (path: Path): ConfigDocument => documents.findLast((document) => document.has(path)) ?? documents[0]!;
+  const error = (problems: readonly Problem[]): UsageError => new UsageError(told(problems, of).join('\n'));
+  const { config, problems } = check(merged, (path) => of(path).filled(path));
+  if (problems.length > 0) throw error(problems);
+  return {
+    config,
+    files: documents.flatMap(({ file, secrets }) => [file, ...secrets]),
+    text: JSON.stringify(merged),
+    error,
+  };
+}
+
+/** In the order in which they stand. */
+function told(problems: readonly Problem[], of: (path: Path) => ConfigDocument): string[] {
+  const lines = problems.map(({ path, message, name }) => {
+    const place = of(path).place(path, name);
+    return { place, text: `${place}: ${path.length === 0 ? '' : `${path.map(String).join('.')}: `}${message}` };
+  });
+  const order = new Intl.Collator('en', { numeric: true });
+  return lines.sort((a, b) => order.compare(a.place, b.place)).map(({ text }) => text);
+}
+
+function merge(before: unknown, after: unknown): unknown {
+  if (!isMapping(before) || !isMapping(after)) return after ?? before;
+  const merged: Record<string, unknown> = { ...before };
+  for (const [name, value] of Object.entries(after)) {
+    merged[name] = name in merged ? merge(merged[name], value) : value;
+  }
+  return merged;
+}

@@ -1,0 +1,159 @@
+import type { FromSchema } from 'json-schema-to-ts';
+import { EVENT_TABLES } from '../fields.ts';
+import { CONSTANT_FIELDS } from '../origin.ts';
+import { privacyOptions } from '../privacy/schema.ts';
+import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
+import type { FileSourceOptions } from '../sources/file/schema.ts';
+import { stateOptions } from '../spool/schema.ts';
+
+const CONSTANT = {
+  type: 'string',
+  description: 'On every row; wins over what the line or its transport says.',
+  minLength: 1,
+} as const;
+
+export const enrichmentOptions = {
+  type: 'object',
+  description: 'What is known beside the lines.',
+  additionalProperties: false,
+  properties: {
+    constants: {
+      type: 'object',
+      description: 'Fields that are the same on every row.',
+      additionalProperties: false,
+      properties: Object.fromEntries(CONSTANT_FIELDS.map((name) => [name, CONSTANT])),
+    },
+    timezone: {
+      type: 'string',
+      description: 'Zone of timestamps that name none.',
+      default: 'UTC',
+      minLength: 1,
+      examples: ['UTC', '+02:00', 'Europe/Berlin'],
+    },
+  },
+} as const;
+
+export const dialectOptions = {
+  flytekit: {
+    type: 'object',
+    description: 'Steps, errors and telemetry of flytekit.',
+    additionalProperties: false,
+    properties: {
+      enabled: {
+        type: 'boolean',
+        description: 'False: its lines are read like any others, by `events` and as logs.',
+        default: true,
+      },
+    },
+  },
+  log: {
+    type: 'object',
+    description: 'Ordinary log lines, tracebacks and progress bars.',
+    additionalProperties: false,
+    properties: {
+      store: {
+        type: 'boolean',
+        description: 'False: they are counted and not stored.',
+        default: true,
+      },
+    },
+  },
+} as const;
+
+export const limitsOptions = {
+  type: 'object',
+  description: 'Bounds of a run.',
+  additionalProperties: false,
+  properties: {
+    max_line_bytes: {
+      type: ['integer', 'string'],
+      description: 'A longer line is a dead letter.',
+      default: '1m',
+      minimum: 1024,
+      pattern: '^\\d+(\\.\\d+)?[kmgKMG]?(i?[bB])?$',
+      examples: ['1m', '256k'],
+    },
+    grace_s: {
+      type: 'number',
+      description:
+        'Seconds to deliver the rest after SIGTERM; after the end of the input, how long sinks may stand still.',
+      default: 30,
+      minimum: 0,
+    },
+  },
+} as const;
+
+/** What every sink can be told beside its own options. */
+export const sinkCommon = {
+  tables: {
+    type: 'array',
+    description:
+      'Which rows go there: `steps` (kind step), `logs` (kind log), `events` (every other kind). All that the sink takes, when nothing is said.',
+    items: { enum: EVENT_TABLES },
+    minItems: 1,
+    uniqueItems: true,
+  },
+  drop_oldest: {
+    type: 'boolean',
+    description:
+      'When the spool is full, the oldest rows of this sink are given up, counted, so that others need not wait.',
+    default: false,
+  },
+} as const;
+
+/** The sections of a pipeline that are no lists of components. */
+export const SECTIONS = {
+  enrichment: enrichmentOptions,
+  privacy: privacyOptions,
+  state: stateOptions,
+  limits: limitsOptions,
+} as const;
+
+/** Of a component, or of a sink with what all sinks have. */
+export interface ObjectSchema {
+  readonly type: 'object';
+  readonly description: string;
+  readonly required?: readonly string[];
+  readonly properties: Readonly<Record<string, object>>;
+}
+
+export function sourceSchema(type: SourceType): ObjectSchema {
+  return SOURCES[type];
+}
+
+/** Prometheus takes what it observes, and gives up nothing. */
+export function sinkSchema(type: SinkType): ObjectSchema {
+  const schema: ObjectSchema = SINKS[type];
+  return type === 'prometheus' ? schema : { ...schema, properties: { ...schema.properties, ...sinkCommon } };
+}
+
+interface SinkCommon {
+  readonly tables?: readonly (typeof EVENT_TABLES)[number][];
+  readonly drop_oldest?: boolean;
+}
+
+type Named<Components, Types extends keyof Components> = {
+  readonly [Type in Types]: { readonly type: Type } & Partial<FromSchema<Extract<Components[Type], object>>>;
+}[Types];
+
+export type SourceConfig =
+  | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
+  | { readonly type: 'stdin' };
+export type SinkConfig = Named<typeof SINKS, SinkType> & SinkCommon;
+/** Of a sink that keeps rows. */
+export type StoreConfig = Exclude<SinkConfig, { readonly type: 'prometheus' }>;
+export type SinkConfigOf<Type extends SinkType> = Extract<SinkConfig, { readonly type: Type }>;
+
+/** What a pipeline says: only what was given, no default. Every source and sink has its type. */
+export interface PipelineConfig {
+  readonly sources?: Readonly<Record<string, SourceConfig>>;
+  readonly dialects?: {
+    readonly flytekit?: { readonly enabled?: boolean };
+    readonly log?: { readonly store?: boolean };
+  };
+  readonly enrichment?: { readonly constants?: Readonly<Record<string, string>>; readonly timezone?: string };
+  readonly privacy?: Partial<FromSchema<typeof privacyOptions>>;
+  readonly sinks?: Readonly<Record<string, SinkConfig>>;
+  readonly state?: Partial<FromSchema<typeof stateOptions>>;
+  readonly limits?: Partial<FromSchema<typeof limitsOptions>>;
+}

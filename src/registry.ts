@@ -1,0 +1,19 @@
+import { clickhouseOptions } from './sinks/clickhouse/schema.ts';
+import { elasticsearchOptions } from './sinks/elasticsearch/schema.ts';
+import { filesOptions } from './sinks/files/schema.ts';
+import { prometheusOptions } from './sinks/prometheus/schema.ts';
+import { fileOptions } from './sources/file/schema.ts';
+import { stdinOptions } from './sources/stdin/schema.ts';
+
+/** Every component that a pipeline may name, by its type, with the schema of its options. */
+export const SOURCES = { file: fileOptions, stdin: stdinOptions } as const;
+
+export const SINKS = {
+  clickhouse: clickhouseOptions,
+  elasticsearch: elasticsearchOptions,
+  prometheus: prometheusOptions,
+  files: filesOptions,
+} as const;
+
+export type SourceType = keyof typeof SOURCES;
+export type SinkType = keyof typeof SINKS;
