@@ -1,6 +1,5 @@
 import { batchBytes, type Batch } from './batch.ts';
 import type { ReadCounts } from './counters.ts';
-import type { Decoder } from './decode.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import type { Reading } from './reading.ts';
 import type { Source } from './sources/source.ts';
@@ -13,7 +12,8 @@ const POSITION_MS = 1_000;
 /** The batches of one source on their way into the spool, in order. */
 export class Appends {
   readonly #source: Source;
-  readonly #decoder: Decoder;
+  /** Up to where the source was decoded. */
+  readonly #decoded: () => number;
   readonly #options: PipelineOptions;
   readonly #reading: Reading;
   readonly #under_way = new Set<Promise<void>>();
@@ -25,20 +25,20 @@ export class Appends {
   /** The spool cannot go on. */
   #failed = false;
 
-  constructor(source: Source, decoder: Decoder, options: PipelineOptions, reading: Reading) {
+  constructor(source: Source, decoded: () => number, options: PipelineOptions, reading: Reading) {
     this.#source = source;
-    this.#decoder = decoder;
+    this.#decoded = decoded;
     this.#options = options;
     this.#reading = reading;
     this.#at = options.clock.monotonic();
-    this.#offset = decoder.offset;
+    this.#offset = decoded();
     this.#carries = options.spool.positions.get(source.name)?.['carry'] !== undefined;
   }
 
   /** Resolves when more may be decoded: a full spool does not commit, and so it holds the source back. */
   async add({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.name, counts);
-    const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoder.offset !== this.#offset;
+    const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoded() !== this.#offset;
     if (batch.rows.length > 0 || due) this.#append(batch);
     while (this.#bytes > MOST_UNDER_WAY) await this.#under_way.values().next().value;
   }
@@ -46,7 +46,7 @@ export class Appends {
   /** The last batch. Its position is appended though it has no rows; resolves when all of them are committed. */
   async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.name, counts);
-    const moved = this.#decoder.offset !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
+    const moved = this.#decoded() !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
     if (batch.rows.length > 0 || moved) this.#append(batch);
     await Promise.all(this.#under_way);
   }
@@ -57,7 +57,7 @@ export class Appends {
     reading.waiting += rows;
     if (this.#failed || reading.over) return;
     this.#at = this.#options.clock.monotonic();
-    this.#offset = this.#decoder.offset;
+    this.#offset = this.#decoded();
     this.#carries = batch.position['carry'] !== undefined;
     const bytes = batchBytes(batch);
     this.#bytes += bytes;

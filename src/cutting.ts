@@ -10,13 +10,16 @@ import type { Opened, Source } from './sources/source.ts';
 export function cutting(
   source: Source,
   { bytes, offset }: Opened,
-  max_line_bytes: number,
   reading: Reading,
   stop: AbortSignal,
 ): { lines: Readable; ending: () => LastLine } {
   let last: LastLine = 'whole';
   let halted = false;
-  const lines = wholeLines(max_line_bytes, offset, () => last);
+  const lines = wholeLines(
+    () => reading.decode.max_line_bytes,
+    offset,
+    () => last,
+  );
   const halt = (): void => {
     if (halted) return;
     halted = true;

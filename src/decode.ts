@@ -29,6 +29,8 @@ export interface DecodeOptions {
   readonly max_line_bytes: number;
   /** False: events of kind `log` are counted and not stored. */
   readonly logs: boolean;
+  /** False: flytekit's lines are read like any others. */
+  readonly flytekit?: boolean;
   /** False: every line goes to the reference decoder. */
   readonly fast: boolean;
 }
@@ -61,6 +63,8 @@ const MOST_RECORDS = 32;
 export class Decoder implements Emit {
   readonly #source: Source;
   readonly #options: DecodeOptions;
+  /** True when lines are offered to the scanner first. */
+  readonly #fastest: boolean;
   readonly #privacy: Privacy;
   readonly #origins: Origins;
   readonly #prefixes: Prefixes;
@@ -104,7 +108,8 @@ export class Decoder implements Emit {
     this.#partials = new Partials(options.max_line_bytes);
     this.#recorded = new Partials(options.max_line_bytes);
     this.#times = new Times(options.zone, clock);
-    this.#flytekit = new Flytekit(this.#times, this.#privacy, this);
+    this.#flytekit = new Flytekit(this.#times, this.#privacy, this, options.flytekit !== false);
+    this.#fastest = options.fast && options.flytekit !== false;
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(
@@ -119,6 +124,11 @@ export class Decoder implements Emit {
   /** True while an event is unfinished: `flush` must be called when nothing comes. */
   get open(): boolean {
     return this.#log.open;
+  }
+
+  /** Where another decoder can go on: what was read and is not whole yet is in it. */
+  position(): Position {
+    return this.#joins.position(this.#source.position(this.offset));
   }
 
   /** Decodes whole lines, and gives what they became. */
@@ -168,7 +178,7 @@ export class Decoder implements Emit {
 
   #lines(bytes: Buffer, offset: number): void {
     const prefixes = this.#prefixes;
-    const { fast } = this.#options;
+    const fast = this.#fastest;
     let start = 0;
     let read = 0;
     while (start < bytes.length) {
@@ -219,7 +229,7 @@ export class Decoder implements Emit {
     const partials = unwrapped ? this.#recorded : this.#partials;
     if (!partials.has(line.origin)) this.#content(line, unwrapped);
     else if (partials.close(line) > this.#options.max_line_bytes) this.#joinedTooLong(line);
-    else if (!this.#options.fast || !this.#fastJoined(line)) this.#content(line, unwrapped);
+    else if (!this.#fastest || !this.#fastJoined(line)) this.#content(line, unwrapped);
   }
 
   /** The fast path for a line that was put together: its bytes, with the runtime's timestamp before them as in a file. */
@@ -369,7 +379,7 @@ export class Decoder implements Emit {
     }
     const batch = {
       source: this.#source.name,
-      position: this.#joins.position(this.#source.position(this.offset)),
+      position: this.position(),
       carried: this.#joins.size(),
       lines: this.#taken,
       rows,

@@ -2,7 +2,9 @@ import { OVER, type Clock } from './clock.ts';
 import type { Counters } from './counters.ts';
 import type { DecodeOptions } from './decode.ts';
 import type { Lane } from './delivery/lane.ts';
-import { readAll, Reading } from './reading.ts';
+import type { Lanes } from './delivery/lanes.ts';
+import { Readers } from './readers.ts';
+import { Reading } from './reading.ts';
 import type { Slabs } from './slabs.ts';
 import type { Source } from './sources/source.ts';
 import type { Spool } from './spool/spool.ts';
@@ -11,7 +13,7 @@ export interface PipelineOptions {
   readonly sources: readonly Source[];
   readonly decode: DecodeOptions;
   readonly spool: Spool;
-  readonly lanes: readonly Lane[];
+  readonly lanes: Lanes;
   /** The lane of the dead letters: it ends last, since the others append to it. */
   readonly deadLetters: Lane;
   readonly counters: Counters;
@@ -33,19 +35,47 @@ export interface PipelineResult {
   readonly failure: Error | undefined;
 }
 
+/** A pipeline that runs. */
+export interface Pipeline {
+  /** Resolves when every lane has settled everything, or the grace period after `stop` or the last read is over. */
+  readonly done: Promise<PipelineResult>;
+  /** Goes on with other sources, and reads lines in another way: nothing is lost or read twice by that. Lanes change by themselves. */
+  change(sources: readonly Source[], decode: DecodeOptions): Promise<void>;
+}
+
 /**
  * source -> lines -> decode -> spool -> lane -> sink
  *
- * Reads the sources to their ends, one after the other unless one of them has no end, or until `stop` aborts: then what was read is still delivered. Resolves when every lane has
- * settled everything, or the grace period after `stop` or the last read is over.
+ * Reads the sources to their ends, one after the other unless one of them has no end, or until `stop` aborts: then what was read is still delivered.
  */
-export async function runPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineResult> {
+export function startPipeline(options: PipelineOptions, stop: AbortSignal): Pipeline {
+  const reading = new Reading(options.decode);
+  const readers = new Readers(options, reading, stop);
+  return {
+    done: run(options, reading, readers, stop),
+    async change(sources, decode) {
+      reading.decode = decode;
+      await readers.change(sources);
+    },
+  };
+}
+
+/** A pipeline that stays as it is. */
+export function runPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineResult> {
+  return startPipeline(options, stop).done;
+}
+
+async function run(
+  options: PipelineOptions,
+  reading: Reading,
+  readers: Readers,
+  stop: AbortSignal,
+): Promise<PipelineResult> {
   const { clock, lanes, deadLetters, spool, grace_ms } = options;
   const abort = new AbortController();
   const last = new AbortController();
-  const running = Promise.all(lanes.map((lane) => lane.run(abort.signal)));
+  const running = lanes.run(abort.signal);
   const burying = deadLetters.run(last.signal);
-  const reading = new Reading();
   const whenStopped = new Promise<void>((resolve) => {
     const stopped = (): void => {
       reading.deadline = clock.monotonic() + grace_ms;
@@ -53,7 +83,7 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
     };
     stop.addEventListener('abort', stopped, { once: true });
   });
-  await within(readAll(options, reading, stop), whenStopped, grace_ms, clock);
+  await within(readers.run(), whenStopped, grace_ms, clock);
   reading.over = true;
   spool.end();
   await drained(options, running, reading, whenStopped);
@@ -67,7 +97,7 @@ export async function runPipeline(options: PipelineOptions, stop: AbortSignal): 
   await burying;
   const { waiting, failure } = reading;
   const undecoded = reading.undecoded();
-  return { undelivered: undelivered([...lanes, deadLetters]), unaccepted: waiting, undecoded, failure };
+  return { undelivered: undelivered([...lanes.all, deadLetters]), unaccepted: waiting, undecoded, failure };
 }
 
 /**
@@ -84,7 +114,7 @@ async function drained(
   const done = running.then(() => {
     over = true;
   });
-  const pending = (): number => lanes.reduce((sum, lane) => sum + lane.pending(), 0);
+  const pending = (): number => lanes.all.reduce((sum, lane) => sum + lane.pending(), 0);
   let before = Number.NaN;
   while (!over) {
     const left = pending();

@@ -5,6 +5,7 @@ import type { Table } from '../src/batch.ts';
 import type { Clock } from '../src/clock.ts';
 import { Counters } from '../src/counters.ts';
 import { Lane } from '../src/delivery/lane.ts';
+import { Lanes } from '../src/delivery/lanes.ts';
 import { Ledger, type LaneLedger } from '../src/delivery/ledger.ts';
 import { runPipeline, type PipelineResult } from '../src/pipeline.ts';
 import { PRIVACY_DEFAULTS } from '../src/privacy/rules.ts';
@@ -115,7 +116,7 @@ function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock,
       sources,
       decode,
       spool,
-      lanes,
+      lanes: new Lanes(lanes),
       deadLetters: lane(letters, true),
       slabs: new Slabs(),
       counters: new Counters(registry, () => spool.usage()),

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Position } from '../src/batch.ts';
 import { Counters } from '../src/counters.ts';
 import type { Lane } from '../src/delivery/lane.ts';
+import { Lanes } from '../src/delivery/lanes.ts';
 import { runPipeline, type PipelineResult } from '../src/pipeline.ts';
 import { Slabs } from '../src/slabs.ts';
 import type { Opened, Source } from '../src/sources/source.ts';
@@ -62,7 +63,7 @@ function run(sources: readonly Source[], spool: KeptSpool, clock = new FakeClock
       sources,
       decode: { ...OPTIONS, logs },
       spool,
-      lanes: [],
+      lanes: new Lanes(),
       deadLetters: none,
       counters: new Counters(new Registry(), () => spool.usage()),
       clock,

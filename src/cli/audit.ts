@@ -4,14 +4,13 @@ import { expectations, type Plan } from '../audit/expected.ts';
 import { systemClock } from '../clock.ts';
 import { letterId, readLetters, spooledLetters, type Letter } from '../dead-letters/letters.ts';
 import { ReplayedFile } from '../dead-letters/replayed.ts';
-import { readCursors, type LaneCursor } from '../delivery/cursor.ts';
+import { acceptedBy, readCursors, type LaneCursor } from '../delivery/cursor.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { laneOf, SinkError, type Auditable, type Sink } from '../sinks/sink.ts';
 import { diskFs } from '../spool/files.ts';
 import type { IndexEntry } from '../spool/index-table.ts';
 import { spoolFiles, standing } from '../spool/inspect.ts';
-import { between, rowsOf } from '../spool/mark.ts';
 import { dayOf } from '../spool/segment.ts';
 import { placeOptions, wholeNumber, type PlaceFlags } from './options.ts';
 import { print, table } from './print.ts';
@@ -86,10 +85,10 @@ async function audit(flags: AuditFlags, log: Log): Promise<number> {
       const plan = expectations(sink.name, sink.tables, cursor, entries, letters, replayed, first_day);
       const found = await compare(await audible(sink), plan, new AbortController().signal);
       const { stored, dead_lettered, lost, dropped } = cursor.totals;
-      const passed = rowsOf(between(cursor.base, cursor.at), sink.tables);
+      const passed = acceptedBy(cursor, sink.tables, cursor.at);
       const open =
         cursor.block === undefined && mark !== undefined ? passed - stored - dead_lettered - lost - dropped : 0;
-      const accepted = rowsOf(between(cursor.base, mark ?? cursor.at), sink.tables);
+      const accepted = acceptedBy(cursor, sink.tables, mark ?? cursor.at);
       results.push({ sink: sink.name, cursor, plan, found, accepted, open });
     }
     return report(results, flags.json);

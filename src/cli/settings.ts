@@ -40,6 +40,7 @@ export function decoding({ pipeline, config }: Settings): DecodeOptions {
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
     logs: dialects.log?.store ?? true,
+    flytekit: dialects.flytekit?.enabled ?? true,
     fast: true,
   };
 }
@@ -73,6 +74,11 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
   const { listen = prometheusOptions.properties.listen.default } = said;
   if (listen === 'none') return undefined;
   const { steps = [], workflow_label = false, max_series, buckets } = said;
+  if (buckets?.some((bound, n) => n > 0 && bound <= buckets[n - 1]!) === true) {
+    throw pipeline.error([
+      { path: ['sinks', first![0], 'buckets'], message: 'must be ascending, each larger than the last' },
+    ]);
+  }
   return { listen, steps, workflow_label, max_series, buckets };
 }
 

@@ -3,22 +3,24 @@ import { join } from 'node:path';
 import type { Table } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import {
-  forgetfulStore,
+  acceptedBy,
   leastOf,
+  memoryStore,
   openCursor,
   readCursors,
   type CursorStore,
   type LaneCursor,
 } from '../delivery/cursor.ts';
 import { NO_TOTALS, type LaneTotals } from '../delivery/ledger.ts';
+import { rebase } from '../delivery/rebase.ts';
 import { errorCode, UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { PrometheusSink } from '../sinks/prometheus/index.ts';
+import type { PrometheusSink, PrometheusState } from '../sinks/prometheus/index.ts';
 import { openPrometheusStore } from '../sinks/prometheus/store.ts';
 import type { Slabs } from '../slabs.ts';
 import { DiskSpool, type SyncPolicy } from '../spool/disk.ts';
 import { diskFs } from '../spool/files.ts';
-import { between, rowsOf, type Mark } from '../spool/mark.ts';
+import type { Mark } from '../spool/mark.ts';
 import { MemorySpool } from '../spool/memory.ts';
 import { memoryOf } from '../spool/record.ts';
 import type { Spool, SpoolRecord } from '../spool/spool.ts';
@@ -41,9 +43,11 @@ export interface State {
   readonly spool: Spool;
   /** True when what is accepted outlives the process. */
   readonly durable: boolean;
-  cursor(lane: string): Promise<CursorStore>;
-  prometheus(sink: PrometheusSink): Promise<CursorStore>;
-  /** What earlier processes have counted for a lane. */
+  /** Where a lane stands that gets these tables. */
+  cursor(lane: string, tables: ReadonlySet<Table>): Promise<CursorStore>;
+  /** `before` is what a sink that it takes the place of has counted in this process. */
+  prometheus(sink: PrometheusSink, before?: PrometheusState): Promise<CursorStore>;
+  /** What was counted for a lane before it was made. */
   totals(found: LaneCursor | undefined, tables: ReadonlySet<Table>): LaneTotals;
   /** Says which lanes of earlier runs are not among these: nothing is kept for them any more. */
   forsake(lanes: readonly string[]): void;
@@ -85,13 +89,16 @@ export async function openState(
   };
   if (options.state === NO_STATE) {
     const spool = new MemorySpool({ clock, max_bytes: options.memory_bytes, appended, settled });
-    const none = async (): Promise<CursorStore> => forgetfulStore();
+    const cursors = new Map<string, LaneCursor>();
     return {
       spool,
       durable: false,
-      cursor: none,
-      prometheus: none,
-      totals: () => NO_TOTALS,
+      cursor: async (lane, tables) => routed(memoryStore(lane, cursors), lane, tables, spool, log),
+      async prometheus(sink, before) {
+        if (before !== undefined) sink.load(before);
+        return memoryStore(sink.name, cursors);
+      },
+      totals: (found, tables) => totalsOf(found, tables, spool),
       forsake() {},
       close: async () => {},
     };
@@ -109,12 +116,9 @@ export async function openState(
     return {
       spool,
       durable: true,
-      cursor: (lane) => openCursor(diskFs, directory, lane, log),
+      cursor: async (lane, tables) => routed(await openCursor(diskFs, directory, lane, log), lane, tables, spool, log),
       prometheus: (sink) => openPrometheusStore(diskFs, directory, sink, clock, log),
-      totals: (found, tables) =>
-        found === undefined
-          ? NO_TOTALS
-          : { ...found.totals, accepted: rowsOf(between(found.base, spool.mark), tables) },
+      totals: (found, tables) => totalsOf(found, tables, spool),
       forsake(lanes) {
         for (const [lane, { settled }] of cursors) {
           const waiting = spool.last - settled;
@@ -137,6 +141,21 @@ export async function openState(
       cause: error,
     });
   }
+}
+
+function totalsOf(found: LaneCursor | undefined, tables: ReadonlySet<Table>, { mark }: Spool): LaneTotals {
+  return found === undefined ? NO_TOTALS : { ...found.totals, accepted: acceptedBy(found, tables, mark) };
+}
+
+/** The store with its cursor as the pipeline sends rows now. */
+function routed(store: CursorStore, lane: string, tables: ReadonlySet<Table>, { mark }: Spool, log: Log): CursorStore {
+  if (store.found === undefined) return store;
+  const { cursor, dropped } = rebase(store.found, tables, mark);
+  if (dropped > 0) {
+    const message = `${dropped} rows that waited for ${lane} are dropped: the pipeline sends their tables elsewhere now`;
+    log('warning', message, { sink: lane, rows: dropped });
+  }
+  return { found: cursor, save: (...saved) => store.save(...saved), close: () => store.close() };
 }
 
 async function openSpool(

@@ -22,12 +22,6 @@ export const FILES = 'files';
 /** A file is closed past this size. */
 const FILE_BYTES = 64 << 20;
 
-export interface Stores {
-  readonly sinks: readonly Sink[];
-  /** Directory of the embedded engine of the state, when that is where the rows go. */
-  readonly embedded: string | undefined;
-}
-
 /** Where rows go. */
 export interface StoreOptions {
   readonly settings: Settings;
@@ -37,35 +31,56 @@ export interface StoreOptions {
   readonly create?: 'never';
 }
 
+/** A store that a pipeline wants. */
+export interface PlannedStore {
+  readonly name: string;
+  /** What makes it another one when it changes. */
+  readonly key: string;
+  /** Directory of the embedded engine of the state, when it is that. */
+  readonly embedded?: string;
+  readonly drop_oldest: boolean;
+  /** Throws a UsageError when its options make no sense. Loads an embedded engine no sooner than it is opened. */
+  create(): Sink;
+}
+
 /**
- * The sinks that keep rows: those named, with flytekit's environment as the default for ClickHouse; without any, the embedded store, or files where that is
+ * The stores: those that are named, with flytekit's environment as the default for ClickHouse; without any, the embedded store, or files where that is
  * not installed. `embedding` is called before the engine is loaded.
  */
-export async function stores(options: StoreOptions, clock: Clock, log: Log, embedding: () => void): Promise<Stores> {
+export async function plannedStores(
+  options: StoreOptions,
+  clock: Clock,
+  log: Log,
+  embedding: () => void,
+): Promise<PlannedStore[]> {
   const { settings, store } = options;
   const context = { clock, log };
-  const named = namedStores(settings, options.create);
-  const sinks = named.map(([name, config]) => createStore(name, config, settings, context, embedding));
-  if (sinks.length > 0 || !store || settings.pipeline.config.sinks !== undefined) return { sinks, embedded: undefined };
+  const named = namedStores(settings, options.create).map(([name, config]): PlannedStore => ({
+    name,
+    key: JSON.stringify(config),
+    drop_oldest: config.drop_oldest === true,
+    create: () => createStore(name, config, settings, context, embedding),
+  }));
+  if (named.length > 0 || !store || settings.pipeline.config.sinks !== undefined) return named;
   if (settings.state === NO_STATE) {
     throw new UsageError(
       '--state none: then rows need a server; name one with --clickhouse or --elasticsearch, or add --no-store',
     );
   }
-  const path = embeddedPath(settings.state);
+  const embedded = embeddedPath(settings.state);
   embedding();
   if (await embeddedInstalled()) {
-    return { sinks: [createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, path }, context)], embedded: path };
+    const create = (): Sink => createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, path: embedded }, context);
+    return [{ name: 'clickhouse', key: 'embedded', embedded, drop_oldest: false, create }];
   }
   const directory = filesPath(settings.state);
   log(
     'warning',
     `the embedded store is not installed: rows go to NDJSON files in ${directory}; npm install chdb@3.4.0 gets it`,
   );
-  return {
-    sinks: [createFilesSink({ name: FILES, directory, tables: EVENT_TABLES, max_file_bytes: FILE_BYTES })],
-    embedded: undefined,
-  };
+  const create = (): Sink =>
+    createFilesSink({ name: FILES, directory, tables: EVENT_TABLES, max_file_bytes: FILE_BYTES });
+  return [{ name: FILES, key: 'files', drop_oldest: false, create }];
 }
 
 /** The sinks that keep rows, as they are named; flytekit's environment names one where nothing else does. */
@@ -100,9 +115,11 @@ export async function openStores(settings: Settings, clock: Clock, log: Log, loo
     const advice = 'name the stores of the run, with --clickhouse or --elasticsearch';
     throw new UsageError(`--state ${state}: there is no embedded store in it; ${advice}`);
   }
-  const { sinks, embedded } = await stores({ settings, create: 'never', store: true }, clock, log, () => {
+  const planned = await plannedStores({ settings, create: 'never', store: true }, clock, log, () => {
     detachStdin(false);
   });
+  const sinks = planned.map((store) => store.create());
+  const embedded = planned.find((store) => store.embedded !== undefined);
   const files = sinks.some(({ name }) => name === FILES);
   const lock = embedded === undefined && (look || !files) ? undefined : lockState(state);
   return {

@@ -44,12 +44,12 @@ export function blockOf(
  */
 export function blockAgain(
   records: readonly SpoolRecord[],
-  tables: ReadonlySet<Table>,
   begun: BlockCursor,
   start: Mark,
 ): { block: Block; lost: number } {
   const { from, to, head, end } = begun;
-  const slices = slicesOf(records, tables);
+  // Its own tables: the lane may take others by now.
+  const slices = slicesOf(records, new Set(begun.parts.map(({ table }) => table)));
   const parts: LanePart[] = [];
   let lost = 0;
   for (const { table, first, count, of, repairs } of begun.parts) {

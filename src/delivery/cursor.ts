@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Table } from '../batch.ts';
 import type { Log } from '../log.ts';
 import type { SpoolFs } from '../spool/files.ts';
-import { NOTHING, type Mark } from '../spool/mark.ts';
+import { between, NOTHING, rowsOf, type Mark } from '../spool/mark.ts';
 import { Slots } from '../spool/slots.ts';
 import type { LaneTotals } from './ledger.ts';
 
@@ -13,8 +13,12 @@ export interface LaneCursor {
   /** What was committed up to where its rows are counted: as a rule up to `settled`. What had been when the lane was made. */
   readonly at: Mark;
   readonly base: Mark;
-  /** The first record that is this lane's. */
+  /** The first record that is this lane's, with all the tables that it takes. */
   readonly since: number;
+  /** The tables that it takes; absent in a cursor of a version in which that was a matter of the sink alone. */
+  readonly tables?: readonly Table[] | undefined;
+  /** Rows that it had accepted before `base`, when it took others. */
+  readonly carried?: number | undefined;
   /** Rows of what is settled, and of the parts of the block that are. */
   readonly totals: LaneTotals;
   /** Records that were given up for want of room, and whose rows are not counted yet: the record behind them will tell how many they are. */
@@ -61,7 +65,7 @@ export interface CursorStore {
 /** A slot holds a block's splits down to single rows, in any of three tables: about 1.5 KB. */
 export const SLOT_BYTES = 4096;
 
-export const CURSOR_NAME = /^cursor\.([a-z-]+)$/;
+export const CURSOR_NAME = /^cursor\.([a-z0-9_-]+)$/;
 
 export function cursorPath(directory: string, lane: string): string {
   return join(directory, `cursor.${lane}`);
@@ -87,6 +91,11 @@ export async function openCursor(fs: SpoolFs, directory: string, lane: string, l
   };
 }
 
+/** Rows that were committed for a lane, as far as `mark`. */
+export function acceptedBy({ base, carried = 0 }: LaneCursor, tables: ReadonlySet<Table>, mark: Mark): number {
+  return carried + rowsOf(between(base, mark), tables);
+}
+
 /** The cursors of a directory, of lanes that run and of others, for whoever looks on. */
 export async function readCursors(fs: SpoolFs, directory: string): Promise<Map<string, LaneCursor>> {
   const cursors = new Map<string, LaneCursor>();
@@ -99,11 +108,14 @@ export async function readCursors(fs: SpoolFs, directory: string): Promise<Map<s
   return cursors;
 }
 
-/** For a spool in memory: nothing outlives the process. */
-export function forgetfulStore(): CursorStore {
+/** For a spool in memory: nothing outlives the process, but a lane may be made anew in it. */
+export function memoryStore(lane = '', cursors = new Map<string, LaneCursor>()): CursorStore {
   return {
-    found: undefined,
-    save: async ({ settled }, _sync, kept) => kept(settled),
+    found: cursors.get(lane),
+    async save(cursor, _sync, kept) {
+      cursors.set(lane, cursor);
+      kept(cursor.settled);
+    },
     close: async () => {},
   };
 }

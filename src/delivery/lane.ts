@@ -5,7 +5,7 @@ import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool
 import type { Backoff } from './backoff.ts';
 import { blockAgain, blockOf, type Block } from './block.ts';
 import { gap } from './bury.ts';
-import { forgetfulStore, type BlockCursor, type CursorStore } from './cursor.ts';
+import { memoryStore, type BlockCursor, type CursorStore } from './cursor.ts';
 import { Delivery } from './delivery.ts';
 import type { LaneLedger } from './ledger.ts';
 import { buriedRows, rowId, settling } from './part.ts';
@@ -63,7 +63,7 @@ export class Lane {
   #found_letters: Promise<ReadonlySet<string>> | undefined;
 
   constructor(options: LaneOptions) {
-    const { sink, spool, ledger, cursor = forgetfulStore(), late = false } = options;
+    const { sink, spool, ledger, cursor = memoryStore(), late = false } = options;
     this.sink = sink;
     this.#options = options;
     this.#store = cursor;
@@ -100,6 +100,11 @@ export class Lane {
   oldestPending(): number {
     const oldest = this.#reader.oldest();
     return oldest === undefined ? 0 : (this.#options.clock.monotonic() - oldest) / 1000;
+  }
+
+  /** Nothing is kept for it any more. It has run. */
+  release(): Promise<void> {
+    return this.#reader.close();
   }
 
   /** Runs until the spool has ended and is drained, or the signal aborts. Never rejects. */
@@ -143,7 +148,7 @@ export class Lane {
     const { spool, ledger } = this.#options;
     const records = await this.#reader.retake(begun.from, begun.to);
     const buried = await spool.buried(this.sink.name, begun.head);
-    const { block, lost } = blockAgain(records, this.sink.tables, begun, this.#standing.at);
+    const { block, lost } = blockAgain(records, begun, this.#standing.at);
     this.#settleBuried(block, buried);
     ledger.lost(lost);
     this.#standing.add({ lost });

@@ -96,6 +96,7 @@ export class Ledger {
         labelNames: ['sink', ...labelNames],
         registers,
         collect() {
+          this.reset();
           set(this);
         },
       });
@@ -112,7 +113,6 @@ export class Ledger {
       'steptap_sink_state',
       '1 for the state that the sink is in',
       (to) => {
-        to.reset();
         for (const [sink, lane] of this.#watched) to.set({ sink, state: lane.state.state }, 1);
       },
       'state',
@@ -120,18 +120,27 @@ export class Ledger {
   }
 
   readonly #watched = new Map<string, Watched>();
+  /** What the counters have, by sink: of lanes that are gone too. */
+  readonly #counted = new Map<string, LaneTotals>();
 
-  /** Registers a lane before the first append, with what it has come to in earlier processes. */
+  /**
+   * Registers a lane before the first append, with what it has come to in earlier processes; or one that takes the place of another of that name, with
+   * what that had come to.
+   */
   lane(sink: string, tables: ReadonlySet<Table>, before: LaneTotals = NO_TOTALS): LaneLedger {
     const totals = { ...before };
+    // Counters never go back, also when what a lane says of itself has been lost.
+    const counted = this.#counted.get(sink) ?? NO_TOTALS;
+    const more = (edge: keyof LaneTotals): number => Math.max(0, totals[edge] - counted[edge]);
     this.#lanes.set(sink, { tables, totals });
-    this.#accepted.inc({ sink }, totals.accepted);
-    this.#stored.inc({ sink }, totals.stored);
-    this.#lost.inc({ sink }, totals.lost);
-    this.#dropped.inc({ sink }, totals.dropped);
+    this.#accepted.inc({ sink }, more('accepted'));
+    this.#stored.inc({ sink }, more('stored'));
+    this.#lost.inc({ sink }, more('lost'));
+    this.#dropped.inc({ sink }, more('dropped'));
     this.#duplicated.inc({ sink }, 0);
     this.#unconfirmed.inc({ sink }, 0);
-    if (totals.dead_lettered > 0) this.#deadLettered.inc({ sink, code: 'earlier' }, totals.dead_lettered);
+    if (more('dead_lettered') > 0) this.#deadLettered.inc({ sink, code: 'earlier' }, more('dead_lettered'));
+    this.#counted.set(sink, totals);
     return {
       accepted: (rows) => {
         totals.accepted += rows;
@@ -168,6 +177,12 @@ export class Ledger {
   /** What a lane says of itself is asked when somebody looks. */
   watch(sink: string, lane: Watched): void {
     this.#watched.set(sink, lane);
+  }
+
+  /** The pipeline sends nothing to that sink any more. Its counters stay. */
+  leave(sink: string): void {
+    this.#lanes.delete(sink);
+    this.#watched.delete(sink);
   }
 
   /** Counts a committed record for every lane that takes its rows. */

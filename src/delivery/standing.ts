@@ -21,7 +21,7 @@ export class Standing {
     const { seq, mark } = from;
     const { block, ...cursor } = found ?? { settled: seq, at: mark, base: mark, since: seq + 1, totals: NO_TOTALS };
     this.#tables = tables;
-    this.#cursor = cursor;
+    this.#cursor = { ...cursor, tables: [...tables] };
     this.#begun = block;
   }
 

@@ -43,11 +43,17 @@ export type LastLine = 'whole' | 'cut_short' | 'left';
  * Cuts a byte stream at its last newline: bytes in, Chunks out. Memory is bounded by `max_line_bytes`, whatever comes in.
  * Between batches nothing is cut or copied except a line that two reads share. `offset`: of the first byte, in the source; `last` is asked at the end.
  */
-export function wholeLines(max_line_bytes: number, offset = 0, last: () => LastLine = () => 'whole'): Transform {
-  const cutter = new LineCutter(max_line_bytes, offset);
+export function wholeLines(
+  max_line_bytes: number | (() => number),
+  offset = 0,
+  last: () => LastLine = () => 'whole',
+): Transform {
+  const limit = typeof max_line_bytes === 'number' ? (): number => max_line_bytes : max_line_bytes;
+  const cutter = new LineCutter(limit(), offset);
   return through2(
     { readableObjectMode: true, readableHighWaterMark: 2 },
     function (this: Transform, bytes: Buffer, _encoding, done) {
+      cutter.limit(limit());
       for (const chunk of cutter.push(bytes)) this.push(chunk);
       done();
     },
@@ -59,9 +65,9 @@ export function wholeLines(max_line_bytes: number, offset = 0, last: () => LastL
 }
 
 export class LineCutter {
-  readonly #max: number;
+  #max: number;
   /** What is kept of a line over the limit: never more than the limit, so that it does not depend on where reads end. */
-  readonly #head: number;
+  #head: number;
   /** The unfinished line is the first `#held` bytes of `#kept`: copied, since a small read may pin a large buffer, and reads may be bytes. */
   #kept = NOTHING;
   #held = 0;
@@ -76,6 +82,12 @@ export class LineCutter {
   constructor(max_line_bytes: number, offset = 0) {
     this.#max = max_line_bytes;
     this.#offset = offset;
+    this.#head = Math.min(max_line_bytes, HEAD_BYTES);
+  }
+
+  /** Holds from the next bytes on. */
+  limit(max_line_bytes: number): void {
+    this.#max = max_line_bytes;
     this.#head = Math.min(max_line_bytes, HEAD_BYTES);
   }
 

@@ -134,7 +134,9 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
       this.last = settled.seq;
       this.mark = atLeast(this.mark, settled.mark);
     }
-    const from = settled === undefined || settled.seq < this.#first.seq ? this.#first : settled;
+    // What was before a lane that joins later may be going just now.
+    const first = this.#segments.begun ? { seq: this.last, mark: this.mark } : this.#first;
+    const from = settled === undefined ? first : settled.seq < this.#first.seq ? this.#first : settled;
     const reader = new Reader(lane, this, this.#options.clock, from, options);
     this.#places.set(reader, new Place(this));
     return reader;
@@ -182,6 +184,13 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
 
   letGo(held: Held): void {
     if (drop(held)) this.#giveBack(held.record);
+  }
+
+  async leave(reader: Reader): Promise<void> {
+    const place = this.#places.get(reader);
+    this.#places.delete(reader);
+    this.release();
+    await place?.leave();
   }
 
   release(): void {

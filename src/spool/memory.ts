@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { batchBytes, type Batch, type Position } from '../batch.ts';
 import type { Clock } from '../clock.ts';
+import { buriedRows, laneSource } from '../delivery/bury.ts';
 import { add, markOf, NOTHING, type Mark } from './mark.ts';
 import { Reader, type Held, type ReadableSpool } from './reader.ts';
 import { drop, recordOf } from './record.ts';
@@ -33,7 +34,7 @@ export function newSrc(spool = randomBytes(8).toString('hex')): string {
  */
 export class MemorySpool implements Spool, ReadableSpool {
   readonly src = newSrc();
-  readonly positions: ReadonlyMap<string, Position> = new Map();
+  readonly positions = new Map<string, Position>();
   mark: Mark = NOTHING;
   readonly #options: MemorySpoolOptions;
   /** Records not yet settled by every reader: `#records[n]` has the number `#first + n`. */
@@ -65,15 +66,22 @@ export class MemorySpool implements Spool, ReadableSpool {
   }
 
   reader(lane: string, options: ReaderOptions = {}): SpoolReader {
-    const from = { seq: this.#first - 1, mark: this.#records[0]?.record.before ?? this.mark };
+    const oldest = { seq: this.#first - 1, mark: this.#records[0]?.record.before ?? this.mark };
+    const { settled } = options;
+    const from = settled === undefined || settled.seq < oldest.seq ? oldest : settled;
     const reader = new Reader(lane, this, this.#options.clock, from, options);
     this.#readers.push(reader);
     return reader;
   }
 
-  /** Asked for after a restart only, and this spool has none. */
-  async buried(): Promise<ReadonlySet<string>> {
-    return new Set();
+  /** Asked for by a lane that was made anew: whoever it took the place of has held what it appended since. */
+  async buried(lane: string, after: number): Promise<ReadonlySet<string>> {
+    const ids = new Set<string>();
+    for (const { record } of this.#records) {
+      if (record.seq <= after || record.batch.source !== laneSource(lane)) continue;
+      for (const id of buriedRows(record.batch)) ids.add(id);
+    }
+    return ids;
   }
 
   end(): void {
@@ -105,6 +113,11 @@ export class MemorySpool implements Spool, ReadableSpool {
     const held = this.#records[seq - this.#first];
     if (held !== undefined) held.refs += 1;
     return held;
+  }
+
+  async leave(reader: Reader): Promise<void> {
+    this.#readers.splice(this.#readers.indexOf(reader), 1);
+    this.release();
   }
 
   letGo(held: Held): void {
@@ -147,6 +160,7 @@ export class MemorySpool implements Spool, ReadableSpool {
     this.#records.push({ record, refs: 1 });
     this.#bytes += bytes;
     this.mark = add(this.mark, size);
+    if (Object.keys(batch.position).length > 0) this.positions.set(batch.source, batch.position);
     this.#options.appended?.(record);
     for (const reader of this.#readers) reader.added();
     return record.seq;

@@ -21,6 +21,8 @@ export interface ReadableSpool {
   read(reader: Reader, seq: number): Held | undefined | Promise<Held | undefined>;
   /** The caller has no more use for it. */
   letGo(held: Held): void;
+  /** The reader reads no more. */
+  leave(reader: Reader): Promise<void>;
   /** Some reader has settled more than before. */
   release(): void;
   /** A reader takes: every lane has its reader by now. */
@@ -140,6 +142,13 @@ export class Reader implements SpoolReader {
   keep(seq: number): void {
     this.kept = Math.max(this.kept, seq);
     this.#spool.release();
+  }
+
+  async close(): Promise<void> {
+    for (const held of this.#hand.splice(0)) this.#spool.letGo(held);
+    if (this.#peeked !== undefined) this.#spool.letGo(this.#peeked);
+    this.#peeked = undefined;
+    await this.#spool.leave(this);
   }
 
   oldest(): number | undefined {

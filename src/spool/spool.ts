@@ -51,7 +51,7 @@ export interface Spool {
    * Rejects only when the spool cannot go on at all.
    */
   append(batch: Batch, options?: { reserved?: boolean }): Promise<Committed>;
-  /** A lane's own reader. All of them are made before one takes: what they have settled by then may go. */
+  /** A lane's own reader. One that is made when others have begun to take, and has settled nothing, may begin with what is committed from then on. */
   reader(lane: string, options?: ReaderOptions): SpoolReader;
   /** Ids (`<src>-<seq>-<i>`) of the rows of which a lane has appended dead letters behind that record. */
   buried(lane: string, after: number): Promise<ReadonlySet<string>>;
@@ -97,4 +97,6 @@ export interface SpoolReader {
   skip(seq: number): void;
   /** When the oldest record that is not settled was committed, on the monotonic clock; undefined when there is none, or when it was not looked at yet. */
   oldest(): number | undefined;
+  /** Lets go of everything: nothing is kept for this lane any more. */
+  close(): Promise<void>;
 }

@@ -35,7 +35,11 @@ export class Flytekit {
     lines: 1,
   };
 
-  constructor(times: Times, privacy: Privacy, emit: Emit) {
+  /** False: it claims nothing, and its lines are read like any others. */
+  readonly enabled: boolean;
+
+  constructor(times: Times, privacy: Privacy, emit: Emit, enabled = true) {
+    this.enabled = enabled;
     this.#times = times;
     this.#privacy = privacy;
     this.#emit = emit;
@@ -62,12 +66,12 @@ export class Flytekit {
 
   /** True when text that is not JSON says it is a step. */
   claims(text: string): boolean {
-    return text.includes('flytekit_step') && textClaimsStep(text);
+    return this.enabled && text.includes('flytekit_step') && textClaimsStep(text);
   }
 
   /** True when the object says it is a step: then it is done, as an event or as a rejection. */
   step(value: Record<string, unknown>, text: string, line: Line, wrapped: boolean): boolean {
-    if (!claimsStep(value)) return false;
+    if (!this.enabled || !claimsStep(value)) return false;
     const problem = readReference(
       value,
       text,

@@ -136,7 +136,7 @@ export class LogDialect {
   /** Offers a message of the framework's logger to the error that is being printed. */
   #captures(message: string, when: When, line: Line): boolean {
     const open = this.pending.of(line.origin);
-    if (open?.captured === undefined && !startsCapture(message)) return false;
+    if (!this.#flytekit.enabled || (open?.captured === undefined && !startsCapture(message))) return false;
     const entry = open ?? this.pending.start(line.origin, this.#now(), line.offset);
     entry.captured ??= newCapture(when);
     let step = capture(entry.captured, message, line.lines);

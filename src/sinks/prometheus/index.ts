@@ -25,6 +25,8 @@ export interface PrometheusSink extends Sink {
   dump(): PrometheusState;
   /** Goes on from there. What was counted in other buckets, or under other labels, starts anew. To be called before the first `send`. */
   load(state: PrometheusState): void;
+  /** Takes its metrics out of the registry, so that another sink can take their place. */
+  unregister(): void;
 }
 
 /**
@@ -75,6 +77,9 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
     },
     describe: () => `Prometheus metrics ${durations.name} and ${errors.name}, at most ${max_series} series each`,
     async close() {},
+    unregister() {
+      for (const { name } of [durations, errors]) registry.removeSingleMetric(name);
+    },
     dump: () => ({ buckets: [...bounds], durations: durations.series.dump(), errors: errors.series.dump() }),
     load(state) {
       if (state.buckets.join() === bounds.join()) durations.series.load(state.durations);
@@ -88,12 +93,16 @@ function overflowCounter(
   options: PrometheusOptions,
   metrics: readonly (TextMetric & { readonly series: Series })[],
 ): () => void {
-  const counter = new Counter<'metric' | 'label'>({
-    name: 'steptap_label_overflow_total',
-    help: 'Observations whose label value became __other__: too long, not in the list of steps, or past max_series.',
-    labelNames: ['metric', 'label'],
-    registers: [options.registry],
-  });
+  const name = 'steptap_label_overflow_total';
+  const known = options.registry.getSingleMetric(name) as Counter<'metric' | 'label'> | undefined;
+  const counter =
+    known ??
+    new Counter<'metric' | 'label'>({
+      name,
+      help: 'Observations whose label value became __other__: too long, not in the list of steps, or past max_series.',
+      labelNames: ['metric', 'label'],
+      registers: [options.registry],
+    });
   const add = (metric: string, label: Label, observations: number): void =>
     counter.inc({ metric, label }, observations);
   for (const { name, series } of metrics) for (const label of series.labels) add(name, label, 0);

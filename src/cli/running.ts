@@ -1,0 +1,318 @@
+import type { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
+import type { Counters } from '../counters.ts';
+import type { DecodeOptions } from '../decode.ts';
+import { BACKOFF } from '../delivery/backoff.ts';
+import type { CursorStore } from '../delivery/cursor.ts';
+import { BLOCK_LIMITS, Lane } from '../delivery/lane.ts';
+import { Lanes } from '../delivery/lanes.ts';
+import { Ledger } from '../delivery/ledger.ts';
+import { UsageError } from '../errors.ts';
+import type { HttpServer } from '../http-server.ts';
+import type { Log } from '../log.ts';
+import { startPipeline, type Pipeline } from '../pipeline.ts';
+import { createPrometheusSink, StepRegistry, type PrometheusSink } from '../sinks/prometheus/index.ts';
+import { laneOf, type Sink } from '../sinks/sink.ts';
+import { detachStdin } from '../sources/stdin/detach.ts';
+import { Slabs } from '../slabs.ts';
+import type { SpoolRecord } from '../spool/spool.ts';
+import { serveQueries, type QueryServer } from '../state/query-socket.ts';
+import { inputs, type Inputs } from './inputs.ts';
+import { readiness, serveMetrics } from './serving.ts';
+import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
+import { openState, type State } from './state.ts';
+import { createDeadLetterSink, plannedStores, type PlannedStore } from './stores.ts';
+import { teller } from './teller.ts';
+
+export interface RunningOptions {
+  /** False: with none named, no rows are kept. */
+  readonly store: boolean;
+  /** The sinks whose oldest rows may be given up, whatever the pipeline says. */
+  readonly drop_oldest: readonly string[] | undefined;
+  /** Sees every record. */
+  readonly appended: (record: SpoolRecord) => void;
+}
+
+/** A store with the lane that serves it. */
+interface Served {
+  readonly planned: PlannedStore;
+  readonly lane: Lane;
+}
+
+/** What a running pipeline is to become, checked as far as it can be without touching what runs. */
+interface Plan {
+  readonly settings: Settings;
+  readonly decode: DecodeOptions;
+  readonly sources: Inputs;
+  readonly stores: readonly PlannedStore[];
+  /** Those that are new, or not as they were. */
+  readonly sinks: ReadonlyMap<PlannedStore, Sink>;
+  readonly metrics: MetricsSettings | undefined;
+}
+
+/**
+ * A run: spool, lanes, sources and metrics. It may become another pipeline while it goes on: what has not changed is not touched, and what has goes on where it was.
+ * So nothing is lost or stored twice by a change, and no counter goes back.
+ */
+export class Running {
+  readonly registry = new StepRegistry();
+  readonly ledger = new Ledger(this.registry);
+  readonly lanes = new Lanes();
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #store: boolean;
+  readonly #dropping: readonly string[] | undefined;
+  readonly #slabs = new Slabs();
+  readonly #served = new Map<string, Served>();
+  readonly #tell: ReturnType<typeof teller>;
+  state!: State;
+  deadLetters!: Lane;
+  settings!: Settings;
+  sources: Inputs = new Map();
+  #decode!: DecodeOptions;
+  #detached: Readable | undefined;
+  #metrics: MetricsSettings | undefined;
+  #prometheus: { readonly lane: Lane; readonly sink: PrometheusSink; readonly counted: number } | undefined;
+  #http: HttpServer | undefined;
+  #queries: QueryServer | undefined;
+  #pipeline: Pipeline | undefined;
+
+  private constructor({ store, drop_oldest }: RunningOptions, clock: Clock, log: Log) {
+    this.#store = store;
+    this.#dropping = drop_oldest;
+    this.#clock = clock;
+    this.#log = log;
+    this.#tell = teller(log);
+  }
+
+  /** Opens everything that the pipeline names. Throws a UsageError when it cannot be had. */
+  static async open(settings: Settings, options: RunningOptions, clock: Clock, log: Log): Promise<Running> {
+    const running = new Running(options, clock, log);
+    const plan = await running.#plan(settings);
+    running.state = await openState(stateSettings(settings), clock, log, running.#slabs, (record) => {
+      running.ledger.accept(record);
+      options.appended(record);
+    });
+    try {
+      await running.#begin(plan);
+    } catch (error) {
+      await running.close();
+      throw error;
+    }
+    return running;
+  }
+
+  get stores(): readonly Sink[] {
+    return [...this.#served.values()].map(({ lane }) => lane.sink);
+  }
+
+  /** Every lane, that of the dead letters last. */
+  get all(): readonly Lane[] {
+    return [...this.lanes.all, this.deadLetters];
+  }
+
+  get metricsUrl(): string | undefined {
+    return this.#http === undefined ? undefined : `${this.#http.url}/metrics`;
+  }
+
+  /** Reads, until the sources end or `stop` aborts. */
+  start(counters: Counters, stop: AbortSignal): Pipeline {
+    this.#pipeline = startPipeline(
+      {
+        sources: [...this.sources.values()],
+        decode: this.#decode,
+        spool: this.state.spool,
+        lanes: this.lanes,
+        deadLetters: this.deadLetters,
+        slabs: this.#slabs,
+        counters,
+        clock: this.#clock,
+        grace_ms: graceMs(this.settings),
+      },
+      stop,
+    );
+    return this.#pipeline;
+  }
+
+  /** Goes on as another pipeline. Throws a UsageError when it cannot; then nothing has changed. */
+  async become(settings: Settings): Promise<void> {
+    const { pipeline } = settings;
+    if (JSON.stringify(stateSettings(settings)) !== JSON.stringify(stateSettings(this.settings))) {
+      throw pipeline.error([{ path: ['state'], message: 'cannot change while steptap runs: restart it' }]);
+    }
+    if (graceMs(settings) !== graceMs(this.settings)) {
+      const path = ['limits', 'grace_s'];
+      throw pipeline.error([{ path, message: 'cannot change while steptap runs: restart it' }]);
+    }
+    const plan = await this.#plan(settings);
+    if (JSON.stringify(plan.metrics?.listen) !== JSON.stringify(this.#metrics?.listen)) await this.#listen(plan);
+    await this.lanes.change(async () => {
+      for (const [name, { planned }] of this.#served) {
+        const now = plan.stores.find((each) => each.name === name);
+        if (now === undefined) await this.#end(name, true);
+        else if (now.key !== planned.key) await this.#exchange(now, plan.sinks.get(now)!);
+      }
+      for (const [planned, sink] of plan.sinks) {
+        if (!this.#served.has(planned.name)) await this.#serve(planned, sink);
+      }
+      await this.#observe(plan.metrics);
+    });
+    this.settings = settings;
+    this.sources = plan.sources;
+    await this.#pipeline?.change([...plan.sources.values()], plan.decode);
+  }
+
+  /** Lets go of everything. */
+  async close(): Promise<void> {
+    // It may not have come as far as the lane of the dead letters.
+    const closing = this.all.map((lane: Lane | undefined) => lane?.sink.close());
+    await Promise.allSettled([this.#queries?.close(), this.#http?.close(), ...closing]);
+    await this.state.close();
+  }
+
+  async #plan(settings: Settings): Promise<Plan> {
+    const stdin = (): Readable => this.#detached ?? process.stdin;
+    const decode = decoding(settings);
+    const sources = inputs(settings, stdin, this.#clock, this.#log, this.sources);
+    const metrics = metricsSettings(settings);
+    const embedding = (): void => {
+      if (this.#pipeline === undefined) {
+        this.#detached ??= detachStdin([...sources.values()].some(({ name }) => name === 'stdin'));
+      } else if (this.#detached === undefined) {
+        throw new UsageError('the embedded ClickHouse cannot join a pipeline that runs: restart steptap');
+      }
+    };
+    const stores = await plannedStores({ settings, store: this.#store }, this.#clock, this.#log, embedding);
+    this.#droppable(stores);
+    const sinks = new Map<PlannedStore, Sink>();
+    for (const planned of stores) {
+      if (this.#served.get(planned.name)?.planned.key !== planned.key) sinks.set(planned, planned.create());
+    }
+    return { settings, decode, sources, stores, sinks, metrics };
+  }
+
+  #droppable(stores: readonly PlannedStore[]): void {
+    const wrong = this.#dropping?.find((name) => !stores.some((store) => store.name === name));
+    if (wrong === undefined) return;
+    const known = stores.map(({ name }) => name).join(', ') || 'none';
+    throw new UsageError(`--drop-oldest ${wrong}: rows go to no such sink; there are ${known}`);
+  }
+
+  async #begin(plan: Plan): Promise<void> {
+    const { settings } = plan;
+    const { state } = this;
+    this.settings = settings;
+    this.#decode = plan.decode;
+    this.sources = plan.sources;
+    for (const [planned, sink] of plan.sinks) await this.#serve(planned, sink);
+    await this.#observe(plan.metrics);
+    const buried = createDeadLetterSink(settings.state, this.#log);
+    this.deadLetters = this.#lane(buried, await state.cursor(buried.name, buried.tables), {
+      late: true,
+      linger_ms: 100,
+    });
+    state.forsake(this.all.map(({ sink }) => laneOf(sink)));
+    await this.#listen(plan);
+    const embedded = plan.stores.find((store) => store.embedded !== undefined)?.embedded;
+    if (embedded !== undefined) this.#queries = await serveQueries(settings.state, embedded);
+  }
+
+  #lane(
+    sink: Sink,
+    cursor: CursorStore,
+    { late = false, linger_ms = BLOCK_LIMITS.linger_ms, drop_oldest = false } = {},
+  ): Lane {
+    const { state } = this;
+    const lane = new Lane({
+      sink,
+      spool: state.spool,
+      clock: this.#clock,
+      ledger: this.ledger.lane(sink.name, sink.tables, state.totals(cursor.found, sink.tables)),
+      backoff: BACKOFF,
+      cursor,
+      late,
+      limits: { ...BLOCK_LIMITS, linger_ms },
+      drop_oldest,
+      changed: this.#tell,
+      log: (message, rows) => this.#log('error', `${sink.name}: ${message}`, { sink: sink.name, rows }),
+    });
+    this.ledger.watch(sink.name, lane);
+    return lane;
+  }
+
+  async #serve(planned: PlannedStore, sink: Sink): Promise<void> {
+    this.#tell.store(sink);
+    const cursor = await this.state.cursor(laneOf(sink), sink.tables);
+    const drop_oldest = this.#dropping?.includes(planned.name) ?? planned.drop_oldest;
+    const lane = this.#lane(sink, cursor, { drop_oldest });
+    this.#served.set(planned.name, { planned, lane });
+    this.lanes.add(lane);
+  }
+
+  /** The new sink goes on where the old one was; the spool keeps what it needs until it has joined. */
+  async #exchange(planned: PlannedStore, sink: Sink): Promise<void> {
+    const { lane } = this.#served.get(planned.name)!;
+    await this.lanes.remove(lane);
+    await lane.sink.close();
+    if (laneOf(lane.sink) !== laneOf(sink)) this.ledger.leave(sink.name);
+    await this.#serve(planned, sink);
+    await lane.release();
+  }
+
+  async #end(name: string, told: boolean): Promise<void> {
+    const { lane } = this.#served.get(name)!;
+    this.#served.delete(name);
+    await this.lanes.remove(lane);
+    await lane.sink.close();
+    const rows = lane.pending();
+    this.ledger.leave(lane.sink.name);
+    await lane.release();
+    if (told && rows > 0) {
+      const message = `${name} is no store of the pipeline any more: the ${rows} rows that wait for it are not kept any longer`;
+      this.#log('warning', message, { sink: name, rows });
+    }
+  }
+
+  /** The histograms: the same as before, or others under the same names, which go on as far as they count the same. */
+  async #observe(metrics: MetricsSettings | undefined): Promise<void> {
+    const { listen: _, ...before } = this.#metrics ?? {};
+    const { listen: _listen, ...now } = metrics ?? {};
+    const same = (metrics === undefined) === (this.#prometheus === undefined);
+    this.#metrics = metrics;
+    if (same && JSON.stringify(before) === JSON.stringify(now)) return;
+    const old = this.#prometheus;
+    if (old !== undefined) {
+      await this.lanes.remove(old.lane);
+      old.sink.unregister();
+    }
+    this.#prometheus = undefined;
+    if (metrics !== undefined) {
+      const sink = createPrometheusSink({ ...metrics, registry: this.registry });
+      const cursor = await this.state.prometheus(sink, old?.sink.dump());
+      const lane = this.#lane(sink, cursor, { linger_ms: 0 });
+      this.#prometheus = { sink, lane, counted: this.state.spool.last };
+      this.lanes.add(lane);
+    } else if (old !== undefined) this.ledger.leave(old.sink.name);
+    await old?.lane.release();
+  }
+
+  /** Another address is listened on before the old one is left. */
+  async #listen({ metrics }: Plan): Promise<void> {
+    const before = this.#http;
+    this.#http =
+      metrics === undefined
+        ? undefined
+        : await serveMetrics(
+            {
+              listen: metrics.listen,
+              registry: this.registry,
+              readiness: () => readiness(this.all, this.state.spool),
+              // The histograms have what the spool had when they began.
+              counted: () =>
+                this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
+            },
+            this.#log,
+          );
+    await before?.close();
+  }
+}
