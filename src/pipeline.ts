@@ -39,6 +39,8 @@ export interface PipelineResult {
 export interface Pipeline {
   /** Resolves when every lane has settled everything, or the grace period after `stop` or the last read is over. */
   readonly done: Promise<PipelineResult>;
+  /** False when all sources have ended, or reading was stopped: no other is read any more. */
+  readonly reading: boolean;
   /** Goes on with other sources, and reads lines in another way: nothing is lost or read twice by that. Lanes change by themselves. */
   change(sources: readonly Source[], decode: DecodeOptions): Promise<void>;
 }
@@ -53,6 +55,9 @@ export function startPipeline(options: PipelineOptions, stop: AbortSignal): Pipe
   const readers = new Readers(options, reading, stop);
   return {
     done: run(options, reading, readers, stop),
+    get reading() {
+      return !reading.over;
+    },
     async change(sources, decode) {
       reading.decode = decode;
       await readers.change(sources);

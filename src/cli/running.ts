@@ -145,6 +145,9 @@ export class Running {
       throw pipeline.error([{ path, message: 'cannot change while steptap runs: restart it' }]);
     }
     const plan = await this.#plan(settings);
+    if (this.#pipeline?.reading === false && [...plan.sources.keys()].join() !== [...this.sources.keys()].join()) {
+      throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
+    }
     if (JSON.stringify(plan.metrics?.listen) !== JSON.stringify(this.#metrics?.listen)) await this.#listen(plan);
     await this.lanes.change(async () => {
       for (const [name, { planned }] of this.#served) {

@@ -77,9 +77,14 @@ export class Cli {
   }
 
   /** The first entry of the log that says so, as soon as it is there. */
-  async said(what: RegExp): Promise<LogEntry> {
+  said(what: RegExp): Promise<LogEntry> {
+    return this.saidTimes(what, 1);
+  }
+
+  /** The entry that says so for that time. */
+  async saidTimes(what: RegExp, times: number): Promise<LogEntry> {
     for (;;) {
-      const entry = this.log.find(({ message }) => what.test(message));
+      const entry = this.log.filter(({ message }) => what.test(message))[times - 1];
       if (entry !== undefined) return entry;
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
         throw new Error(`it ended and never said ${what.source}:\n${this.stderr}`);
