@@ -13,6 +13,7 @@ import { Prefixes } from './framing/prefix.ts';
 import { unwrap } from './framing/record.ts';
 import { Joins } from './joins.ts';
 import { objectEnd, parseObject } from './json.ts';
+import type { Observer } from './observer.ts';
 import { NOWHERE, Origins, type Constants, type Origin } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
 import type { PrivacyOptions } from './privacy/rules.ts';
@@ -33,6 +34,8 @@ export interface DecodeOptions {
   readonly flytekit?: boolean;
   /** False: every line goes to the reference decoder. */
   readonly fast: boolean;
+  /** Told of every line what is done with it and why; of those on the fast path nothing. */
+  readonly tell?: Observer | undefined;
 }
 
 /** Where a decoder begins. */
@@ -102,12 +105,13 @@ export class Decoder implements Emit {
     };
     this.#source = source;
     this.#options = options;
-    this.#privacy = new Privacy(options.privacy);
+    const { tell } = options;
+    this.#privacy = new Privacy(options.privacy, tell);
     this.#origins = new Origins(options.constants);
     this.#prefixes = new Prefixes(this.#origins);
-    this.#partials = new Partials(options.max_line_bytes);
-    this.#recorded = new Partials(options.max_line_bytes);
-    this.#times = new Times(options.zone, clock);
+    this.#partials = new Partials(options.max_line_bytes, tell);
+    this.#recorded = new Partials(options.max_line_bytes, tell);
+    this.#times = new Times(options.zone, clock, tell);
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this, options.flytekit !== false);
     this.#fastest = options.fast && options.flytekit !== false;
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
@@ -156,6 +160,7 @@ export class Decoder implements Emit {
   event(table: 'steps' | 'logs' | 'events', row: string, tuple: Tuple, duration: number, lines: number): void {
     this.#taken += lines;
     this.#builders[table].add(row, tuple, duration);
+    this.#options.tell?.became({ table, row });
   }
 
   get logs(): boolean {
@@ -165,6 +170,7 @@ export class Decoder implements Emit {
   filtered(kind: string, lines: number): void {
     this.#taken += lines;
     bump(this.#counts.filtered, kind);
+    this.#options.tell?.became({ filtered: kind });
   }
 
   reject(reason: string, detail: string, dialect: string, line: Line): void {
@@ -174,6 +180,7 @@ export class Decoder implements Emit {
   blank(lines: number): void {
     this.#taken += lines;
     this.#counts.blank += lines;
+    this.#options.tell?.became({ blank: lines });
   }
 
   #lines(bytes: Buffer, offset: number): void {
@@ -210,6 +217,7 @@ export class Decoder implements Emit {
   }
 
   #slow(bytes: Buffer, start: number, stop: number, offset: number, partial: boolean): void {
+    if (this.#options.tell !== undefined) this.#prefixes.tell(bytes, start, this.#options.tell);
     const line = this.#line;
     line.text = bytes.latin1Slice(this.#prefixes.content, stop);
     line.time = this.#prefixes.timeText(bytes);
@@ -266,7 +274,10 @@ export class Decoder implements Emit {
   }
 
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
-    const record = unwrapped ? 'none' : unwrap(value, line, this.#origins);
+    const record = unwrapped ? 'none' : unwrap(value, line, this.#origins, this.#options.tell);
+    if (record === 'none' || record === 'merged') {
+      this.#options.tell?.reads(decoded, record === 'merged' ? 'merged' : 'object');
+    }
     if (record === 'partial') {
       this.#hold(line, true);
     } else if (record === 'line') {
@@ -321,6 +332,7 @@ export class Decoder implements Emit {
   #tooLong({ head, offset, length, ended, cut_short }: LongLine): void {
     const line = this.#line;
     this.#prefixes.strip(head, 0, head.length);
+    if (this.#options.tell !== undefined) this.#prefixes.tell(head, 0, this.#options.tell);
     line.text = head.latin1Slice(this.#prefixes.content);
     line.time = this.#prefixes.timeText(head);
     line.origin = this.#prefixes.origin;
@@ -366,6 +378,7 @@ export class Decoder implements Emit {
     bump(this.#counts.rejections, reason);
     this.#taken += line.lines;
     this.#builders.rejections.add(row, tuple, Number.NaN);
+    this.#options.tell?.became({ table: 'rejections', row });
   }
 
   #cut(): { batch: Batch; counts: ReadCounts } {

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Observer } from '../observer.ts';
 import { parseTime, storable, zoneOffset, type WrittenTime } from '../time.ts';
 import { UTC, type Zone } from '../zone.ts';
 
@@ -19,6 +20,7 @@ const LONGEST_PAUSE_MS = 600;
 export class Times {
   readonly #zone: Zone;
   readonly #clock: Clock;
+  readonly #tell: Observer | undefined;
   /** Microseconds: when the batch in hand was read. */
   arrival_us = 0;
   #arrived_ms: number;
@@ -26,9 +28,10 @@ export class Times {
   #runtime = '';
   #runtime_us = Number.NaN;
 
-  constructor(zone: Zone, clock: Clock) {
+  constructor(zone: Zone, clock: Clock, tell?: Observer) {
     this.#zone = zone;
     this.#clock = clock;
+    this.#tell = tell;
     this.#arrived_ms = clock.monotonic();
   }
 
@@ -69,7 +72,9 @@ export class Times {
 
   /** Of a time as parseTime read it. */
   of({ us, zoned }: WrittenTime, runtime: string): When {
-    return zoned ? this.ofUtc(us, runtime) : this.ofLocal(us, runtime);
+    const when = zoned ? this.ofUtc(us, runtime) : this.ofLocal(us, runtime);
+    if (this.#tell !== undefined) this.#told(us, zoned, when, runtime, this.#tell);
+    return when;
   }
 
   ofUtc(us: number, runtime: string): When {
@@ -79,6 +84,17 @@ export class Times {
   /** Of a line without a time of its own. */
   ofNone(runtime: string): When {
     return this.#settled(Number.NaN, runtime);
+  }
+
+  #told(us: number, zoned: boolean, when: When, runtime: string, tell: Observer): void {
+    if (Number.isNaN(us)) tell.note('rule', 'the time in the line cannot be read', 'ts');
+    else if (when.from !== 'line') {
+      tell.note('rule', 'the time in the line is before 1970 or after 2262, and no store could hold it', 'ts');
+    } else if (!zoned) {
+      const known = !Number.isNaN(zoneOffset(us, this.runtime(runtime)));
+      const zone = `${offsetText(us - when.us)}, ${known ? 'as the timestamp beside it shows' : 'as --timezone says'}`;
+      tell.note('rule', `the line names no zone: taken as ${zone}`, 'ts');
+    }
   }
 
   runtime(text: string): number {
@@ -96,4 +112,11 @@ export class Times {
     if (storable(beside)) return { us: beside, from: 'runtime' };
     return { us: this.arrival_us, from: 'arrival' };
   }
+}
+
+/** `UTC`, `UTC+02:00`. */
+function offsetText(us: number): string {
+  const minutes = Math.abs(Math.round(us / 60e6));
+  const two = (number: number): string => String(number).padStart(2, '0');
+  return minutes === 0 ? 'UTC' : `UTC${us < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }

@@ -1,6 +1,7 @@
 import { flat } from '../bytes.ts';
 import { originCarry, originOf, originSize, type PartialCarry } from '../carry.ts';
 import type { Line } from '../dialects/dialect.ts';
+import type { Observer } from '../observer.ts';
 import type { Origin, Origins } from '../origin.ts';
 
 interface Partial {
@@ -27,13 +28,15 @@ const MOST_PIECES = 1_000;
  */
 export class Partials {
   readonly #max: number;
+  readonly #tell: Observer | undefined;
   readonly #open = new Map<Origin, Partial>();
   #bytes = 0;
   /** What the carry takes. */
   size = 0;
 
-  constructor(max_line_bytes: number) {
+  constructor(max_line_bytes: number, tell?: Observer) {
     this.#max = max_line_bytes;
+    this.#tell = tell;
   }
 
   get count(): number {
@@ -64,6 +67,7 @@ export class Partials {
     }
     open.length += line.text.length;
     open.lines += line.lines;
+    this.#tell?.waits(open);
     const gone: Line[] = [];
     while (this.#open.size > MOST || (this.#bytes > this.#max * MOST_LONGEST && this.#open.size > 1)) {
       gone.push(this.letGo());
@@ -76,6 +80,9 @@ export class Partials {
     const open = this.#open.get(line.origin);
     if (open === undefined) return line.text.length;
     this.#forget(line.origin, open);
+    this.#tell?.waits(open);
+    this.#tell?.line(open);
+    this.#tell?.note('framing', 'the runtime had cut it', `${open.lines + line.lines} pieces joined`);
     const length = open.length + line.text.length;
     line.text = open.length > this.#max ? open.text : open.text + line.text;
     line.lines += open.lines;
@@ -93,6 +100,8 @@ export class Partials {
   letGo(): Line {
     const [origin, open] = this.#open.entries().next().value!;
     this.#forget(origin, open);
+    this.#tell?.line(open);
+    this.#tell?.note('framing', 'its end has not come', 'beginning');
     const { text, lines, offset, time } = open;
     return { text, time, origin, lines, offset };
   }

@@ -1,3 +1,4 @@
+import type { Observer } from '../observer.ts';
 import { NOWHERE, type Origin, type Origins } from '../origin.ts';
 
 /*
@@ -85,6 +86,24 @@ export class Prefixes {
   /** The runtime's timestamp of the line last stripped. */
   timeText(bytes: Buffer): string {
     return this.time === this.timeEnd ? '' : bytes.latin1Slice(this.time, this.timeEnd);
+  }
+
+  /** Says what `strip` found before the line that starts at `start`. */
+  tell(bytes: Buffer, start: number, tell: Observer): void {
+    tell.line();
+    const time = this.time === this.timeEnd ? this.content : this.time;
+    const { pod, container, stream } = this.origin.given;
+    if (time > start) {
+      tell.note('framing', `${pod}, ${container}`, 'kubectl prefix');
+      tell.from('pod', 'kubectl prefix');
+      tell.from('container', 'kubectl prefix');
+    }
+    if (time === this.content) return;
+    tell.note('framing', this.timeText(bytes), stream === '' ? 'timestamp' : 'CRI timestamp');
+    if (stream === '') return;
+    const flag = bytes.latin1Slice(this.timeEnd + ' stderr '.length, this.content).trim();
+    tell.note('framing', `${stream}, ${flag}${flag.startsWith('P') ? ': the line goes on' : ''}`, 'CRI stream, flag');
+    tell.from('stream', 'CRI stream');
   }
 
   /** containerd's form by hand, since it stands before every line: nine digits and Z. */

@@ -1,5 +1,6 @@
 import { encodeUtf8 } from '../bytes.ts';
 import type { Line } from '../dialects/dialect.ts';
+import type { Observer } from '../observer.ts';
 import { NOWHERE, type OriginFields, type Origins } from '../origin.ts';
 import { epochTime, formatTime, parseTime, storable } from '../time.ts';
 
@@ -15,7 +16,7 @@ import { epochTime, formatTime, parseTime, storable } from '../time.ts';
  */
 export type Unwrapped = 'line' | 'partial' | 'merged' | 'none';
 
-export function unwrap(value: Record<string, unknown>, line: Line, origins: Origins): Unwrapped {
+export function unwrap(value: Record<string, unknown>, line: Line, origins: Origins, tell?: Observer): Unwrapped {
   const { log, stream, kubernetes, date } = value;
   const metadata = podMetadata(kubernetes);
   const hasText = typeof log === 'string';
@@ -30,13 +31,31 @@ export function unwrap(value: Record<string, unknown>, line: Line, origins: Orig
     ...(metadata ?? outer),
     stream: standard ? stream : outer.stream,
   });
+  const plain = docker && metadata === undefined && date === undefined;
+  if (tell !== undefined) {
+    const name = plain ? 'Docker record' : hasText ? 'Fluent Bit record' : 'merged record';
+    if (said !== '') tell.note('framing', said, `${name}, time`);
+    if (standard) tell.note('framing', stream, `${name}, stream`);
+    if (standard) tell.from('stream', name);
+    if (metadata !== undefined) tellPod(metadata, name, tell);
+    if (!hasText) tell.note('framing', "the agent's own keys are taken out of the line", name);
+  }
   if (!hasText) return 'merged';
   const ended = log.endsWith('\n');
   line.text = encodeUtf8(ended ? log.slice(0, log.endsWith('\r\n') ? -2 : -1) : log);
   const tag = value['_p'] ?? value['logtag'];
-  return tag === 'P' || (docker && metadata === undefined && date === undefined && tag === undefined && !ended)
-    ? 'partial'
-    : 'line';
+  const partial = tag === 'P' || (plain && tag === undefined && !ended);
+  if (partial) tell?.note('framing', 'the line goes on in the next record', 'record');
+  return partial ? 'partial' : 'line';
+}
+
+function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
+  const { namespace, pod, container, labels } = metadata;
+  const names = [namespace, pod, container].filter((name) => name !== '').join(', ');
+  tell.note('framing', labels.size === 0 ? names : `${names}, ${labels.size} labels kept`, `${record}, kubernetes`);
+  for (const field of ['namespace', 'pod', 'pod_uid', 'container', 'node', 'labels']) {
+    tell.from(field, `${record}, kubernetes`);
+  }
 }
 
 /** The `kubernetes` map of Fluent Bit's filter, in its own names. */

@@ -9,6 +9,9 @@ import { PREFIXES, wholeValue } from './whole.ts';
 /** Says what stands in the place of a value that was inside of so many strings; undefined where it has to be masked after all. */
 export type Tell = (content: string, levels: number) => string | undefined;
 
+/** Hears of every value that was found: its key, and what became of it. */
+export type Found = (key: string, hashed: boolean) => void;
+
 /** Behind these, in a header, come several values with blanks between. */
 const SCHEMES = 'Digest|AWS4-HMAC-SHA\\d+|OAuth|Hawk|Signature';
 
@@ -33,7 +36,7 @@ export function lexical(masked: readonly string[], hashed: readonly string[], by
 }
 
 /** The text with every value that `pattern` finds masked, or told where its key is to be hashed and both its ends are known. */
-export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined): string {
+export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined, found?: Found): string {
   let told = '';
   let from = 0;
   pattern.lastIndex = 0;
@@ -45,6 +48,7 @@ export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined): 
     from = limit;
     const whole = hashed === undefined ? undefined : wholeValue(text, at, limit);
     const hash = whole === undefined ? undefined : tell?.(text.slice(whole.start, whole.end), whole.levels);
+    found?.(key.replace(/[\\"'\s:=>]+$/, ''), hash !== undefined);
     if (scalar !== undefined) {
       // In quotes, so that JSON stays JSON.
       told += keyQuote + (hash ?? MASK) + keyQuote;

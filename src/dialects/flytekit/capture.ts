@@ -1,3 +1,4 @@
+import type { Observer } from '../../observer.ts';
 import { rootErrorType } from '../log/error-type.ts';
 import type { When } from '../when.ts';
 
@@ -97,4 +98,18 @@ export function captureText(error: Captured, text: string, lines: number): Step 
 /** The class that was raised: the last line of the trace says it. */
 export function capturedType(error: Captured): string | undefined {
   return error.trace === '' ? undefined : rootErrorType(error.trace);
+}
+
+/** Says where what is printed of an error goes. */
+export function tellCaptured(error: Captured, tell: Observer): void {
+  tell.note('dialect', 'what the framework prints of an error that it captured', 'flytekit');
+  const trace = error.trace === '' ? 'line: Exception when executing task' : 'line: Trace';
+  tell.from('message', trace);
+  tell.from('root_error_type', "the trace's last class");
+  tell.from('error_kind', 'line: !! Begin ... Error Captured');
+  tell.from('task', 'line: Exception when executing task');
+  tell.from('attributes', 'line: the reason behind it');
+  tell.from('level', 'dialect');
+  tell.from('status', 'dialect');
+  tell.from('logger', 'dialect');
 }

@@ -1,11 +1,12 @@
 import type { Tuple } from '../../batch.ts';
 import { flat, quote } from '../../bytes.ts';
+import type { Observer } from '../../observer.ts';
 import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
 import { settle, type Identity, type LineIdentity } from './identity.ts';
-import { ARTEFACT_STEP, hasTarget, nameStep, type StepName } from './steps.ts';
+import { ARTEFACT_STEP, hasTarget, nameStep, namingRule, type StepName } from './steps.ts';
 import { mineUri } from './uri.ts';
 
 /** A step as both decoders hand it over. Texts are decoded, numbers are their JSON text. */
@@ -97,10 +98,11 @@ export class StepComposer {
 
   name(raw: string): Named {
     // Names with a target are as many as there are files: they are not kept.
-    const known = hasTarget(raw) ? undefined : this.#names.get(raw);
+    const known = hasTarget(raw) || this.#privacy.tell !== undefined ? undefined : this.#names.get(raw);
     if (known !== undefined) return known;
     const told = this.#privacy.text(raw);
     const { step, target } = nameStep(told);
+    if (this.#privacy.tell !== undefined) tellName(told, { step, target }, this.#privacy.tell);
     let fragment = `${KIND},"step":${quote(step)},"step_raw":${quote(told)}`;
     if (target !== '') fragment += `,"step_target":${quote(target)}`;
     fragment = flat(`${fragment},"status":`);
@@ -187,6 +189,13 @@ export class StepComposer {
     }
     return id;
   }
+}
+
+function tellName(written: string, name: StepName, tell: Observer): void {
+  const rule = namingRule(written, name);
+  if (rule !== undefined) tell.note('rule', rule, 'step');
+  if (name.target !== '') tell.from('step_target', { key: 'step' });
+  if (name.step === ARTEFACT_STEP) tell.note('rule', 'times only the creation of a coroutine', 'step');
 }
 
 function join(...parts: string[]): string {

@@ -4,7 +4,7 @@ import type { RowsBuilder } from '../../rows.ts';
 import type { Emit, Line } from '../dialect.ts';
 import { errorRow } from '../log/compose.ts';
 import type { Times } from '../when.ts';
-import { capturedType, type Captured } from './capture.ts';
+import { capturedType, tellCaptured, type Captured } from './capture.ts';
 import { StepComposer, type StepFields } from './compose.ts';
 import { Failures } from './failures.ts';
 import { FastSteps } from './fast.ts';
@@ -66,12 +66,15 @@ export class Flytekit {
 
   /** True when text that is not JSON says it is a step. */
   claims(text: string): boolean {
-    return this.enabled && text.includes('flytekit_step') && textClaimsStep(text);
+    if (!this.enabled || !text.includes('flytekit_step') || !textClaimsStep(text)) return false;
+    this.#privacy.tell?.note('dialect', 'the text says that its event is flytekit_step', 'flytekit');
+    return true;
   }
 
   /** True when the object says it is a step: then it is done, as an event or as a rejection. */
   step(value: Record<string, unknown>, text: string, line: Line, wrapped: boolean): boolean {
     if (!this.enabled || !claimsStep(value)) return false;
+    this.#privacy.tell?.note('dialect', 'event is flytekit_step', 'flytekit');
     const problem = readReference(
       value,
       text,
@@ -90,6 +93,7 @@ export class Flytekit {
   /** An error that the framework has printed. */
   error(error: Captured, origin: Origin): void {
     const root_error_type = capturedType(error);
+    if (this.#privacy.tell !== undefined) tellCaptured(error, this.#privacy.tell);
     const attributes: [string, string][] = error.reason === '' ? [] : [['reason', error.reason]];
     const { row, tuple } = errorRow(
       {

@@ -9,7 +9,10 @@ import { REDACTED } from '../../privacy/rules.ts';
  * unless the privacy rules allow them. `text` is the content of the outer string. Gives `''` where not even names are stored.
  */
 export function paramsObject(text: string, privacy: Privacy): string {
-  if (privacy.dropsParams) return '';
+  if (privacy.dropsParams) {
+    privacy.tell?.note('privacy', 'left out: --drop', 'params');
+    return '';
+  }
   const named = read(text);
   if (named === undefined)
     return `{"_unparsed":${quote(privacy.param('_unparsed') === 'keep' ? privacy.value(text) : REDACTED)}}`;
@@ -29,7 +32,9 @@ function hashed(value: string, privacy: Privacy): string {
     const inner: unknown = JSON.parse(value);
     return privacy.hash(typeof inner === 'string' ? inner : value.trim());
   } catch {
-    return /^\s*["[{]|\.\.\.$/.test(value) ? REDACTED : privacy.hash(value);
+    if (!/^\s*["[{]|\.\.\.$/.test(value)) return privacy.hash(value);
+    privacy.tell?.note('privacy', 'a value that was cut is redacted: its hash would be another', 'params');
+    return REDACTED;
   }
 }
 
@@ -59,10 +64,15 @@ function decoded(value: string, privacy: Privacy): string {
     const inner: unknown = JSON.parse(value);
     if (typeof inner === 'string') return quote(privacy.value(inner));
     // Elasticsearch refuses a row with a number of more than 1,000 characters.
-    if (typeof inner !== 'object' || inner === null) return value.length > 1_000 ? quote(value) : value.trim();
+    if (typeof inner !== 'object' || inner === null) {
+      if (value.length <= 1_000) return value.trim();
+      privacy.tell?.note('rule', 'a number of more than 1,000 characters stays text', 'params');
+      return quote(value);
+    }
     const kept = privacy.pruned(value);
     const text = privacy.text(kept);
     const plain = text === kept && !/\d{16}|\\u|[eE]/.test(kept) && depth(inner) <= DEEPEST;
+    if (!plain) privacy.tell?.note('rule', 'JSON that stays text: it would change, or a rule has changed it', 'params');
     return plain ? encodeUtf8(JSON.stringify(kept === value ? inner : JSON.parse(kept))) : quote(text);
   } catch {
     return quote(privacy.value(value));

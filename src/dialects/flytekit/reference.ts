@@ -1,14 +1,33 @@
 import { joinMembers, quote } from '../../bytes.ts';
 import { members, valueText } from '../../json.ts';
+import type { Observer } from '../../observer.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { parseTime } from '../../time.ts';
 import type { Line } from '../dialect.ts';
 import type { Times, When } from '../when.ts';
 import type { StepFields } from './compose.ts';
 import type { Identities } from './identities.ts';
+import { executionName, notOutside } from './identity.ts';
 import { OWN_KEYS, TRANSPORT_KEYS } from './keys.ts';
 import { paramsObject } from './params.ts';
 import { stepProblem } from './schema.ts';
+
+/** The fields of a step that are read from one of its keys, beside its time: field and key. */
+const READ = {
+  step: 'step',
+  step_raw: 'step',
+  status: 'status',
+  wall_time_s: 'wall_time_s',
+  process_time_s: 'process_time_s',
+  error_type: 'error_type',
+  execution_id: 'execution_id',
+  task: 'task_name',
+  project: 'project',
+  domain: 'domain',
+  task_project: 'project',
+  task_domain: 'domain',
+  params: 'params',
+} as const;
 
 /** True for an object that says it is a step, right or wrong. */
 export function claimsStep(value: Record<string, unknown>): boolean {
@@ -39,6 +58,7 @@ export function readReference(
   if (problem !== undefined) return problem;
   const raw = members(text);
   const string = (name: string): string => (typeof value[name] === 'string' ? value[name] : '');
+  if (privacy.tell !== undefined) tellRead(value, privacy.tell);
   const { when, original } = stepTime(value, line, times);
   fields.ts_us = when.us;
   fields.ts_from = when.from;
@@ -61,6 +81,8 @@ export function readReference(
     if ((OWN_KEYS.has(name) && !isExtra(name, value)) || (wrapped && TRANSPORT_KEYS.has(name))) continue;
     const text = valueText(json);
     if (text !== undefined) add(name, text);
+    if (OWN_KEYS.has(name))
+      privacy.tell?.note('rule', 'not as flytekit writes it: an extra of the user, kept as an attribute', name);
   }
   if (original !== undefined) add('ts_original', original);
   fields.attributes = joinMembers(attributes);
@@ -70,6 +92,23 @@ export function readReference(
 /** A number as it was written, or as JavaScript writes it: Elasticsearch refuses a row with a number of more than 1,000 characters. */
 function seconds(json: string): string {
   return json.length <= 64 ? json : String(Number(json));
+}
+
+function tellRead(value: Record<string, unknown>, tell: Observer): void {
+  for (const [field, key] of Object.entries(READ)) tell.from(field, { key });
+  tell.from('ts', { key: typeof value['asctime'] === 'string' ? 'asctime' : 'timestamp' });
+  tell.from('ts_start', 'ts less wall_time_s');
+  tell.from('attributes', 'line: every other key');
+  const outside: string[] = [];
+  for (const name of IDENTITY_KEYS) {
+    const said = value[name];
+    if (typeof said !== 'string' || said === '') continue;
+    const absent = name === 'execution_id' ? executionName(said) : notOutside(said);
+    if (absent === '') outside.push(name);
+    else if (absent !== said) tell.note('rule', 'the name is taken out of the text of its object', name);
+  }
+  if (outside.length > 0)
+    tell.note('rule', `written outside of a task, and taken as absent: ${outside.join(', ')}`, 'local');
 }
 
 const IDENTITY_KEYS = new Set(['execution_id', 'task_name', 'project', 'domain']);
@@ -94,6 +133,6 @@ function stepTime(
   const parsed = parseTime(written);
   const us = parsed?.us ?? Number.NaN;
   const utc = parsed?.zoned === true || typeof asctime !== 'string';
-  const when = utc ? times.ofUtc(us, line.time) : times.ofLocal(us, line.time);
+  const when = times.of({ us, zoned: utc }, line.time);
   return { when, original: when.from === 'line' ? undefined : written };
 }

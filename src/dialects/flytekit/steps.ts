@@ -80,6 +80,18 @@ export function nameStep(raw: string): StepName {
   return nameUserStep(raw);
 }
 
+/** What was done to a name as it was written, for people; undefined where nothing was. */
+export function namingRule(raw: string, { step, target }: StepName): string | undefined {
+  if (step === raw) return undefined;
+  if (ALIASES.has(raw)) return 'a step of flytekit, under its short name';
+  if (FLYTEKIT_STEPS.has(step) && hasTarget(raw)) return 'a step of flytekit: the URI is cut off';
+  const done: string[] = [];
+  if (target !== '') done.push('the URI is cut off');
+  if (step.includes('<id>')) done.push('identifiers become <id>');
+  if (step.includes('<n>')) done.push('digits become <n>');
+  return done.length === 0 ? 'blanks and length are made regular' : done.join(', ');
+}
+
 function nameUserStep(raw: string): StepName {
   const target = URI.exec(raw.slice(0, 4096))?.[1] ?? '';
   const text = target === '' ? raw : raw.replace(target, ' ');

@@ -14,6 +14,7 @@ import { readJsonLog } from './json.ts';
 import { Pending, sizeOf, type Open, type OpenStack } from './pending.ts';
 import { continueStack, startStack } from './stack.ts';
 import { collapseProgress, stripAnsi } from './terminal.ts';
+import { tellObject, tellStack, tellTerminal, tellText } from './tell.ts';
 import { readText } from './text.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();
@@ -56,6 +57,7 @@ export class LogDialect {
   /** A JSON object. */
   json(value: Record<string, unknown>, text: string, line: Line, merged: boolean): void {
     this.interrupt(line.origin);
+    if (this.#privacy.tell !== undefined) tellObject(value, this.#privacy.tell);
     const log = readJsonLog(value, text, line.time, this.#times, merged ? TRANSPORT_KEYS : NO_KEYS, this.#privacy);
     const params = log.attributes.get('params');
     // A step whose event an extra has overwritten is a log of its own kind; its params are params all the same.
@@ -68,7 +70,10 @@ export class LogDialect {
 
   /** A line of text, decoded. */
   text(written: string, line: Line): void {
-    const text = stripAnsi(collapseProgress(written));
+    const drawn = collapseProgress(written);
+    const text = stripAnsi(drawn);
+    this.#privacy.tell?.reads(text, 'text');
+    if (this.#privacy.tell !== undefined) tellTerminal(written, drawn, text, this.#privacy.tell);
     const open = this.pending.of(line.origin);
     if (open !== undefined && this.#continues(open, text, line)) return;
     if (text.trim() === '') {
@@ -76,12 +81,15 @@ export class LogDialect {
       return;
     }
     // Before the layout is read: that may take `password: x` for a logger and its message.
-    const said = readText(this.#privacy.line(text));
+    const told = this.#privacy.line(text);
+    const said = readText(told);
+    if (this.#privacy.tell !== undefined) tellText(told, said, this.#privacy.tell);
     const time = said.time;
     const when = time === undefined ? this.#times.ofNone(line.time) : this.#times.of(time, line.time);
     if (said.logger === FRAMEWORK && this.#captures(said.message, when, line)) return;
     const state = startStack(text);
     if (state !== undefined) {
+      if (said.level === undefined) this.#privacy.tell?.from('level', 'a stack is an ERROR');
       const stack: OpenStack = {
         state,
         when,
@@ -92,6 +100,7 @@ export class LogDialect {
         perhaps: [],
       };
       this.pending.start(line.origin, this.#now(), line.offset).stack = stack;
+      this.#privacy.tell?.waits(stack);
       return;
     }
     this.#log({ ...said, when, attributes: said.attributes ?? [], lines: line.lines }, line.origin);
@@ -127,7 +136,7 @@ export class LogDialect {
     if (open === undefined) return;
     if (open.captured !== undefined) {
       open.captured.tracing = false;
-      this.#release(open.captured);
+      this.#release(open, open.captured);
     }
     this.#endStack(open, origin);
     this.pending.settle(origin, open);
@@ -148,6 +157,7 @@ export class LogDialect {
         step = capture(entry.captured, message, line.lines);
       }
     }
+    if (step !== 'other') this.#privacy.tell?.waits(entry.captured);
     if (step === 'closed') this.#endCapture(entry, line.origin);
     entry.touched = this.#now();
     this.pending.settle(line.origin, entry);
@@ -158,17 +168,25 @@ export class LogDialect {
   #continues(open: Open, text: string, line: Line): boolean {
     open.touched = this.#now();
     if (open.captured !== undefined) {
-      if (captureText(open.captured, text, line.lines) === 'taken') return true;
-      this.#release(open.captured);
+      if (captureText(open.captured, text, line.lines) === 'taken') {
+        this.#held(open, open.captured);
+        return true;
+      }
+      this.#release(open, open.captured);
     }
     const { stack } = open;
     if (stack === undefined) return false;
     const state = continueStack(stack.state, text);
     if (state !== undefined) {
       stack.state = state;
-      stack.perhaps.push({ text, lines: line.lines });
+      const { tell } = this.#privacy;
+      const perhaps = { text, lines: line.lines };
+      stack.perhaps.push(perhaps);
+      tell?.waits(perhaps);
       if (state.held > 0) return true;
       for (const held of stack.perhaps) {
+        tell?.ends(held);
+        tell?.waits(stack);
         if (stack.text.length < LONGEST_STACK) stack.text += `\n${held.text}`;
         stack.lines += held.lines;
       }
@@ -184,13 +202,28 @@ export class LogDialect {
     const { captured } = open;
     if (captured === undefined) return;
     open.captured = undefined;
+    this.#privacy.tell?.ends(captured);
     if (captured.messages > 0) this.#flytekit.error(captured, origin);
-    this.#release(captured);
+    this.#release(open, captured);
+  }
+
+  /** Says to which a line of text belongs: blank ones are only perhaps the error's. */
+  #held(open: Open, captured: Captured): void {
+    const { tell } = this.#privacy;
+    if (captured.blank > 0) tell?.waits(open);
+    else {
+      tell?.waits(captured);
+      tell?.ends(open);
+      tell?.waits(captured);
+    }
   }
 
   /** Blank lines behind a trace that did not belong to it. */
-  #release(captured: Captured): void {
-    if (captured.blank > 0) this.#emit.blank(captured.blank);
+  #release(open: Open, captured: Captured): void {
+    if (captured.blank > 0) {
+      this.#privacy.tell?.ends(open);
+      this.#emit.blank(captured.blank);
+    }
     captured.blank = 0;
   }
 
@@ -198,6 +231,8 @@ export class LogDialect {
     const { stack } = open;
     if (stack === undefined) return;
     open.stack = undefined;
+    this.#privacy.tell?.ends(stack);
+    if (this.#privacy.tell !== undefined) tellStack(stack, this.#privacy.tell);
     this.#log(
       {
         when: stack.when,
@@ -211,7 +246,10 @@ export class LogDialect {
       origin,
     );
     // Only blank lines are held back, and they turned out not to belong.
-    for (const { lines } of stack.perhaps) this.#emit.blank(lines);
+    for (const held of stack.perhaps) {
+      this.#privacy.tell?.ends(held);
+      this.#emit.blank(held.lines);
+    }
   }
 
   #log(fields: LogFields, origin: Origin): void {

@@ -1,5 +1,6 @@
 import { members, valueText } from '../../json.ts';
 import { epochTime, parseTime } from '../../time.ts';
+import type { Observer } from '../../observer.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import type { Times, When } from '../when.ts';
 import { pythonLevel, readLevel, type Level } from './level.ts';
@@ -45,16 +46,22 @@ export function readJsonLog(
   // A key that has a rule is no field of the log, whatever it is called: then it is an attribute, and treated as the rule says.
   const free = (names: readonly string[]): readonly string[] =>
     privacy.unmarked ? names : names.filter((name) => !privacy.marks(name));
-  const level = take(rest, free(LEVEL), (name) =>
+  const { tell } = privacy;
+  const level = take(rest, free(LEVEL), 'level', tell, (name) =>
     name === 'levelno' ? pythonLevel(Number(value[name])) : readLevel(value[name]),
   );
   // A name of an object is not a logger when nothing else looks like a log line.
-  const message = take(rest, free(MESSAGE), (name) => (typeof value[name] === 'string' ? value[name] : undefined));
-  const logger = take(rest, free(LOGGER), (name) =>
+  const message = take(rest, free(MESSAGE), 'message', tell, (name) =>
+    typeof value[name] === 'string' ? value[name] : undefined,
+  );
+  const logger = take(rest, free(LOGGER), 'logger', tell, (name) =>
     (message !== undefined || level !== undefined) && typeof value[name] === 'string' ? value[name] : undefined,
   );
-  const when = take(rest, free(TIME), (name) => readTime(value[name], runtime, times)) ?? times.ofNone(runtime);
+  const when =
+    take(rest, free(TIME), 'ts', tell, (name) => readTime(value[name], runtime, times)) ?? times.ofNone(runtime);
   const stack = free(STACKS).find((name) => typeof value[name] === 'string' && value[name] !== '');
+  if (stack !== undefined) tell?.from('error_type', `line: last class in ${stack}`);
+  tell?.from('attributes', 'line: every other key');
   const error_type = stack === undefined ? undefined : rootErrorType(value[stack] as string);
   return { when, message: message ?? '', level, logger, error_type, attributes: rest };
 }
@@ -63,6 +70,8 @@ export function readJsonLog(
 function take<T>(
   rest: Map<string, string>,
   names: readonly string[],
+  field: string,
+  tell: Observer | undefined,
   read: (name: string) => T | undefined,
 ): T | undefined {
   for (const name of names) {
@@ -70,6 +79,7 @@ function take<T>(
     const found = read(name);
     if (found === undefined) continue;
     rest.delete(name);
+    tell?.from(field, { key: name });
     return found;
   }
   return undefined;
