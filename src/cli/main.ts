@@ -7,6 +7,7 @@ import { version } from '../version.ts';
 import { auditCommand } from './audit.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { ddlCommand } from './ddl.ts';
+import { explainCommand } from './explain.ts';
 import { queryCommand } from './query.ts';
 import { runCommand } from './run.ts';
 import { spoolCommand } from './spool.ts';
@@ -49,6 +50,7 @@ process.stdout.on('error', () => process.exit(0));
 // A word too many for `run` is a command that does not exist, or a file: it says so itself.
 program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
 program.addCommand(adopt(queryCommand()));
+program.addCommand(adopt(explainCommand()));
 program.addCommand(adopt(ddlCommand(log)));
 program.addCommand(adopt(deadLettersCommand(log)));
 program.addCommand(adopt(spoolCommand()));

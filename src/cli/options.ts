@@ -95,12 +95,15 @@ export interface PlaceFlags {
   readonly state?: string;
 }
 
-/** The options of PlaceFlags. */
-export const placeOptions = (): Option[] => [
+export const configOption = (): Option =>
   new Option(
     '-c, --config <file>',
     'a pipeline in YAML; of several a later one adds to those before it, and options here win over all',
-  ).argParser(several),
+  ).argParser(several);
+
+/** The options of PlaceFlags. */
+export const placeOptions = (): Option[] => [
+  configOption(),
   new Option(
     '--state <dir>',
     `where the spool, the embedded store and the dead letters are kept; none keeps nothing (default: ${DEFAULT_STATE})`,

@@ -89,11 +89,11 @@ export class Times {
   #told(us: number, zoned: boolean, when: When, runtime: string, tell: Observer): void {
     if (Number.isNaN(us)) tell.note('rule', 'the time in the line cannot be read', 'ts');
     else if (when.from !== 'line') {
-      tell.note('rule', 'the time in the line is before 1970 or after 2262, and no store could hold it', 'ts');
+      tell.note('rule', 'the time in the line is before 1970 or after 2262: no store could hold it', 'ts');
     } else if (!zoned) {
       const known = !Number.isNaN(zoneOffset(us, this.runtime(runtime)));
-      const zone = `${offsetText(us - when.us)}, ${known ? 'as the timestamp beside it shows' : 'as --timezone says'}`;
-      tell.note('rule', `the line names no zone: taken as ${zone}`, 'ts');
+      const zone = `${offsetText(us - when.us)} (${known ? 'by the timestamp beside it' : '--timezone'})`;
+      tell.note('rule', `no zone in it: taken as ${zone}`, 'ts');
     }
   }
 

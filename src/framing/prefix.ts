@@ -101,8 +101,8 @@ export class Prefixes {
     if (time === this.content) return;
     tell.note('framing', this.timeText(bytes), stream === '' ? 'timestamp' : 'CRI timestamp');
     if (stream === '') return;
-    const flag = bytes.latin1Slice(this.timeEnd + ' stderr '.length, this.content).trim();
-    tell.note('framing', `${stream}, ${flag}${flag.startsWith('P') ? ': the line goes on' : ''}`, 'CRI stream, flag');
+    const goesOn = bytes[this.timeEnd + ' stderr '.length] === 0x50;
+    tell.note('framing', `${stream}, ${goesOn ? 'P: the line goes on' : 'F'}`, 'CRI stream, flag');
     tell.from('stream', 'CRI stream');
   }
 

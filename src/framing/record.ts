@@ -33,7 +33,7 @@ export function unwrap(value: Record<string, unknown>, line: Line, origins: Orig
   });
   const plain = docker && metadata === undefined && date === undefined;
   if (tell !== undefined) {
-    const name = plain ? 'Docker record' : hasText ? 'Fluent Bit record' : 'merged record';
+    const name = plain ? 'Docker' : hasText ? 'Fluent Bit' : 'Fluent Bit, merged';
     if (said !== '') tell.note('framing', said, `${name}, time`);
     if (standard) tell.note('framing', stream, `${name}, stream`);
     if (standard) tell.from('stream', name);
@@ -52,9 +52,9 @@ export function unwrap(value: Record<string, unknown>, line: Line, origins: Orig
 function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
   const { namespace, pod, container, labels } = metadata;
   const names = [namespace, pod, container].filter((name) => name !== '').join(', ');
-  tell.note('framing', labels.size === 0 ? names : `${names}, ${labels.size} labels kept`, `${record}, kubernetes`);
+  tell.note('framing', labels.size === 0 ? names : `${names}, ${labels.size} labels kept`, `${record}, pod`);
   for (const field of ['namespace', 'pod', 'pod_uid', 'container', 'node', 'labels']) {
-    tell.from(field, `${record}, kubernetes`);
+    tell.from(field, `${record}, pod`);
   }
 }
 

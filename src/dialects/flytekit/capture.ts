@@ -102,13 +102,16 @@ export function capturedType(error: Captured): string | undefined {
 
 /** Says where what is printed of an error goes. */
 export function tellCaptured(error: Captured, tell: Observer): void {
-  tell.note('dialect', 'what the framework prints of an error that it captured', 'flytekit');
-  const trace = error.trace === '' ? 'line: Exception when executing task' : 'line: Trace';
+  tell.note('dialect', 'lines in which the framework prints an error that it captured', 'flytekit');
+  const trace = error.trace === '' ? 'line: Exception when ...' : 'line: Trace';
   tell.from('message', trace);
-  tell.from('root_error_type', "the trace's last class");
-  tell.from('error_kind', 'line: !! Begin ... Error Captured');
-  tell.from('task', 'line: Exception when executing task');
-  tell.from('attributes', 'line: the reason behind it');
+  tell.from('root_error_type', 'last class of the trace');
+  tell.from('error_kind', 'line: !! Begin ...');
+  tell.from('task', 'line: Exception when ...');
+  // They are known only where the step is.
+  tell.from('task_project', 'earlier failed step');
+  tell.from('task_domain', 'earlier failed step');
+  tell.from('attributes', 'line: Exception when ...');
   tell.from('level', 'dialect');
   tell.from('status', 'dialect');
   tell.from('logger', 'dialect');

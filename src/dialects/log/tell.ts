@@ -11,7 +11,7 @@ import type { TextLog } from './text.ts';
 const OF_STEPS = ['step', 'wall_time_s', 'process_time_s'];
 
 export function tellObject(value: Record<string, unknown>, tell: Observer): void {
-  tell.note('dialect', 'a JSON object that no other dialect takes', 'log');
+  tell.note('dialect', 'a JSON object, and no step', 'log');
   const found = OF_STEPS.filter((name) => name in value);
   if (found.length === 0) return;
   const why = 'event' in value ? 'its event is not flytekit_step' : 'it has no event';
@@ -37,7 +37,10 @@ export function tellText(text: string, said: TextLog, tell: Observer): void {
   );
   for (const name of before) tell.from(name, laidOut ? 'line: its layout' : 'line: a word in it');
   if (attributes.length > 0) tell.from('attributes', 'line: its layout');
-  tell.from('message', laidOut ? 'line: behind the layout' : 'line');
+  tell.from('message', laidOut ? 'line: after its layout' : 'line');
+  if (text.startsWith('{')) {
+    tell.note('dialect', 'it begins like a JSON object and is none: cut off, or written over', 'no JSON');
+  }
   if (text.includes('flytekit_step')) {
     tell.note('dialect', 'it names flytekit_step, and not as the event of a JSON object', 'not a step');
   }
@@ -55,6 +58,6 @@ const KINDS: Readonly<Record<StackState['at'], string>> = {
 
 export function tellStack({ state, lines }: OpenStack, tell: Observer): void {
   tell.note('dialect', `${KINDS[state.at]}: ${lines === 1 ? '1 line' : `${lines} lines joined`}`, 'stack');
-  tell.from('error_type', 'the class that it ends in');
-  tell.from('message', 'line: all of the stack');
+  tell.from('error_type', 'last class of the stack');
+  tell.from('message', 'line: the whole stack');
 }
