@@ -26,6 +26,8 @@ export interface Tuple {
   readonly root_error_type: string;
   /** Why a rejection was rejected: `schema`, `json_syntax`, ... `''` for events. */
   readonly reason: string;
+  /** Labels that a user named, of a custom step: attributes of it. Those without a value are not there. */
+  readonly user: ReadonlyMap<string, string>;
 }
 
 /**
@@ -45,6 +47,8 @@ export interface Rows {
   readonly dictionary: readonly Tuple[];
   /** `wall_time_s` by row, in seconds; NaN where the row has none. */
   readonly durations: Float64Array;
+  /** Of rows that were read back: the same with these attributes of custom steps in the tuples, where rows that were just made have them already. */
+  labelled?(names: readonly string[]): Rows;
 }
 
 /** Offset of the first byte of the time in a row, and of the quote behind it: `{"ts":"` is 7 bytes, a time is 27. */

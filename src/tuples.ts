@@ -5,6 +5,9 @@ const MOST = 60_000;
 /** The same past so many characters of labels. */
 const MOST_TEXT = 16 << 20;
 
+/** Of everything but custom steps. */
+export const NO_LABELS: ReadonlyMap<string, string> = new Map();
+
 const interned = new Map<string, Tuple>();
 let next = 0;
 let length = 0;
@@ -21,8 +24,8 @@ export function tupleOf(labels: Partial<Omit<Tuple, 'id'>>): Tuple {
     task = '',
     workflow = '',
   } = labels;
-  const { error_kind = '', root_error_type = '', reason = '' } = labels;
-  const key = JSON.stringify([
+  const { error_kind = '', root_error_type = '', reason = '', user = NO_LABELS } = labels;
+  let key = JSON.stringify([
     dialect,
     kind,
     step,
@@ -35,6 +38,7 @@ export function tupleOf(labels: Partial<Omit<Tuple, 'id'>>): Tuple {
     root_error_type,
     reason,
   ]);
+  if (user.size > 0) key += JSON.stringify([...user]);
   const known = interned.get(key);
   if (known !== undefined) return known;
   length += key.length;
@@ -58,7 +62,21 @@ export function tupleOf(labels: Partial<Omit<Tuple, 'id'>>): Tuple {
     error_kind,
     root_error_type,
     reason,
+    user,
   };
   interned.set(key, tuple);
   return tuple;
+}
+
+/** Those of the named attributes that say something, in the order of `names`. */
+export function labelsAmong(
+  attributes: ReadonlyMap<string, string>,
+  names: readonly string[],
+): ReadonlyMap<string, string> {
+  const user = new Map<string, string>();
+  for (const name of names) {
+    const value = attributes.get(name) ?? '';
+    if (value !== '') user.set(name, value);
+  }
+  return user;
 }

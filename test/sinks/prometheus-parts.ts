@@ -23,6 +23,7 @@ export function tuple(labels: Partial<Tuple> = {}): Tuple {
     error_kind: '',
     root_error_type: '',
     reason: '',
+    user: new Map(),
     ...labels,
   };
 }

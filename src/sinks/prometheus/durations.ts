@@ -29,7 +29,7 @@ export class StepDurations implements TextMetric {
     let { cells } = series;
     let n = -1;
     for (const { rows, from, to } of part.slices) {
-      const { durations, tuple, dictionary } = rows;
+      const { durations, tuple, dictionary } = series.user.length === 0 ? rows : (rows.labelled?.(series.user) ?? rows);
       const places = series.begin(dictionary);
       for (let row = from; row < to; row++) {
         n++;

@@ -3,7 +3,6 @@ import type { Table } from '../../batch.ts';
 import { STORED, type Sink } from '../sink.ts';
 import { StepDurations } from './durations.ts';
 import { TaskErrors } from './errors.ts';
-import type { Label } from './labels.ts';
 import { register, type TextMetric } from './registry.ts';
 import { bucketBounds, DEFAULT_BUCKETS, DEFAULT_MAX_SERIES, type PrometheusOptions, seriesBound } from './schema.ts';
 import { Series, type SeriesState } from './series.ts';
@@ -40,11 +39,14 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
   const max_series = seriesBound(options.max_series ?? DEFAULT_MAX_SERIES);
   const bounds = bucketBounds(options.buckets ?? DEFAULT_BUCKETS);
   const steps = new Set(options.steps);
+  const user = options.labels ?? [];
 
   const durations = new StepDurations(
     new Series({
       labels: ['step', 'status', 'project', 'domain', 'task', ...(options.workflow_label ? ['workflow' as const] : [])],
-      fold: options.workflow_label ? ['step', 'task', 'workflow'] : ['step', 'task'],
+      user,
+      // What a user named may have any values: it goes first.
+      fold: [...user, 'step', 'task', ...(options.workflow_label ? ['workflow'] : [])],
       max_series,
       steps,
       width: bounds.length + 2,
@@ -103,7 +105,7 @@ function overflowCounter(
       labelNames: ['metric', 'label'],
       registers: [options.registry],
     });
-  const add = (metric: string, label: Label, observations: number): void =>
+  const add = (metric: string, label: string, observations: number): void =>
     counter.inc({ metric, label }, observations);
   for (const { name, series } of metrics) for (const label of series.labels) add(name, label, 0);
   return () => {

@@ -1,7 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 
 /** Labels are fields of the tuple, under their own names. Never an execution or a pod: those have no end. */
-export type Label = Exclude<keyof Tuple, 'id' | 'dialect' | 'kind' | 'reason'>;
+export type Label = Exclude<keyof Tuple, 'id' | 'dialect' | 'kind' | 'reason' | 'user'>;
 
 /** What stands for a value that was folded away. */
 export const OTHER = '__other__';
@@ -21,7 +21,7 @@ export function isLabelValue(value: string): boolean {
 }
 
 /** `step="fit",status="success"`, escaped as the text format wants it: equal texts are equal label sets, and only they. */
-export function labelText(labels: readonly Label[], values: readonly string[]): string {
+export function labelText(labels: readonly string[], values: readonly string[]): string {
   let text = '';
   for (let n = 0; n < labels.length; n++) text += `${n === 0 ? '' : ','}${labels[n]}="${escaped(values[n]!)}"`;
   return text;

@@ -49,6 +49,8 @@ export interface PrometheusOptions {
   readonly registry: Registry;
   /** Adds the label `workflow` to the step histogram. Off by default: it multiplies the series. */
   readonly workflow_label: boolean;
+  /** Further labels of the step histogram: attributes of custom steps. At most 8, none of them one that it has. */
+  readonly labels?: readonly string[] | undefined;
   /** The values that the label `step` may have; any other becomes `__other__`. Empty: any, up to the bound. */
   readonly steps: readonly string[];
   /** Series a metric may have, whatever the labels say. */

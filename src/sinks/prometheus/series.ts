@@ -7,10 +7,15 @@ export const UNKNOWN = -1;
 /** The share of `max_series` that label sets as they were written may take; the rest is for folded ones. */
 const UNFOLDED_SHARE = 0.9;
 
+/** Of a place, which is a number of 32 bits with a sign. */
+const PLACE_BITS = 31;
+
 export interface SeriesOptions {
   readonly labels: readonly Label[];
+  /** Labels that a user named; they stand behind the others. */
+  readonly user?: readonly string[];
   /** Which labels become `__other__` when there is no more room, the most unbounded first. After these, all. */
-  readonly fold: readonly Label[];
+  readonly fold: readonly string[];
   readonly max_series: number;
   /** Allowed values of `step`; empty for any. */
   readonly steps: ReadonlySet<string>;
@@ -20,7 +25,7 @@ export interface SeriesOptions {
 
 /** What a process leaves to the next. */
 export interface SeriesState {
-  readonly labels: readonly Label[];
+  readonly labels: readonly string[];
   readonly width: number;
   readonly values: readonly (readonly string[])[];
   /** All cells, series after series; null for a sum that has become infinite, which JSON cannot say. */
@@ -38,7 +43,9 @@ export interface SeriesState {
  * What `resolve` answers is a *place*: the series' number, shifted by one bit for each label, and those bits say which labels were folded.
  */
 export class Series {
-  readonly labels: readonly Label[];
+  readonly labels: readonly string[];
+  /** Those of them that a user named. */
+  readonly user: readonly string[];
   /** `cells[series * width + n]`. Replaced when it grows: read it again after `resolve`. */
   cells: Float64Array;
   /** Of each series, its labels in the text format. */
@@ -56,9 +63,17 @@ export class Series {
 
   constructor(options: SeriesOptions) {
     this.#options = options;
-    this.labels = options.labels;
+    const { labels, user = [], max_series } = options;
+    this.user = user;
+    this.labels = [...labels, ...user];
+    const most = 2 ** (PLACE_BITS - this.labels.length);
+    if (max_series > most) {
+      throw new Error(
+        `prometheus: max_series is ${max_series}; with ${this.labels.length} labels at most ${most} can be told apart`,
+      );
+    }
     this.cells = new Float64Array(16 * options.width);
-    this.folded = new Float64Array(options.labels.length);
+    this.folded = new Float64Array(this.labels.length);
   }
 
   get size(): number {
@@ -75,7 +90,8 @@ export class Series {
   resolve(tuple: Tuple): number {
     if (this.#tuples[tuple.id] === tuple) return this.#places[tuple.id]!;
     const { labels } = this;
-    const values = labels.map((label) => (this.#allows(label, tuple[label]) ? tuple[label] : OTHER));
+    const written = this.#written(tuple);
+    const values = written.map((value, n) => (this.#allows(labels[n]!, value) ? value : OTHER));
     let series: number | undefined;
     for (let folds = 0; series === undefined; folds++) {
       this.#fold(values, folds);
@@ -83,7 +99,7 @@ export class Series {
       series = this.#byText.get(text) ?? (this.size < this.#room(folds) ? this.#add(text, values) : undefined);
     }
     let place = series;
-    for (let n = 0; n < labels.length; n++) place = place * 2 + (values[n] === tuple[labels[n]!] ? 0 : 1);
+    for (let n = 0; n < labels.length; n++) place = place * 2 + (values[n] === written[n] ? 0 : 1);
     this.#remember(tuple, place);
     return place;
   }
@@ -132,7 +148,13 @@ export class Series {
     this.#places[id] = place;
   }
 
-  #allows(label: Label, value: string): boolean {
+  /** The tuple's label values. */
+  #written(tuple: Tuple): string[] {
+    const own = this.#options.labels.map((label) => tuple[label]);
+    return [...own, ...this.user.map((label) => tuple.user.get(label) ?? '')];
+  }
+
+  #allows(label: string, value: string): boolean {
     const { steps } = this.#options;
     return isLabelValue(value) && (label !== 'step' || steps.size === 0 || steps.has(value));
   }
