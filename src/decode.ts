@@ -3,6 +3,8 @@ import { decodeUtf8, encodeUtf8 } from './bytes.ts';
 import type { Clock } from './clock.ts';
 import { bump, newCounts, type ReadCounts } from './counters.ts';
 import { deadLetterRow } from './delivery/dead-letter.ts';
+import type { Custom } from './dialects/custom/custom.ts';
+import type { CustomEvents } from './dialects/custom/index.ts';
 import type { Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
@@ -36,6 +38,8 @@ export interface DecodeOptions {
   readonly fast: boolean;
   /** Told of every line what is done with it and why; of those on the fast path nothing. */
   readonly tell?: Observer | undefined;
+  /** What a user described: lines of JSON that no other dialect knows. */
+  readonly events?: CustomEvents | undefined;
 }
 
 /** Where a decoder begins. */
@@ -51,6 +55,13 @@ export interface Start {
  * since reading goes on another time: what is open stands in the position.
  */
 export type LetGo = 'quiet' | 'all' | 'nothing';
+
+/** Of a line that cannot be read. */
+interface Claim {
+  readonly dialect: string;
+  /** For a person. */
+  readonly what: string;
+}
 
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
@@ -76,6 +87,7 @@ export class Decoder implements Emit {
   readonly #recorded: Partials;
   readonly #times: Times;
   readonly #flytekit: Flytekit;
+  readonly #custom: Custom | undefined;
   readonly #log: LogDialect;
   /** What of all of them is not whole yet. */
   readonly #joins: Joins;
@@ -114,6 +126,7 @@ export class Decoder implements Emit {
     this.#times = new Times(options.zone, clock, tell);
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this, options.flytekit !== false);
     this.#fastest = options.fast && options.flytekit !== false;
+    this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(
@@ -262,15 +275,27 @@ export class Decoder implements Emit {
         this.#object(value, decoded, line, unwrapped);
         return;
       }
-      if (this.#flytekit.claims(decoded)) {
-        this.#broken(decoded, line);
+      const claimed = this.#claimed(decoded);
+      if (claimed !== undefined) {
+        this.#broken(decoded, line, claimed);
         return;
       }
     } else if (this.#flytekit.claims(text)) {
       this.#embedded(decodeUtf8(text), line);
       return;
     }
-    this.#log.text(decodeUtf8(text), line);
+    this.#text(decodeUtf8(text), line);
+  }
+
+  #text(decoded: string, line: Line): void {
+    this.#log.text(this.#custom === undefined ? decoded : this.#custom.text(decoded), line);
+  }
+
+  /** What a line that is no JSON says it is. */
+  #claimed(decoded: string): Claim | undefined {
+    if (this.#flytekit.claims(decoded)) return { dialect: 'flytekit', what: 'a step' };
+    const event = this.#custom?.claims(decoded);
+    return event === undefined ? undefined : { dialect: 'custom', what: event };
   }
 
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
@@ -284,21 +309,23 @@ export class Decoder implements Emit {
       this.#joined(line, true);
     } else if (this.#flytekit.step(value, decoded, line, record === 'merged')) {
       this.#log.interrupt(line.origin);
+    } else if (this.#custom?.take(value, decoded, line, record === 'merged') === true) {
+      this.#log.interrupt(line.origin);
     } else {
       this.#log.json(value, decoded, line, record === 'merged');
     }
   }
 
   /** Claims to be a step and is not JSON: cut short, or another writer wrote behind it on the same line. */
-  #broken(decoded: string, line: Line): void {
+  #broken(decoded: string, line: Line, { dialect, what }: Claim): void {
     const end = objectEnd(decoded, 0);
     const value = end === -1 ? undefined : parseObject(decoded.slice(0, end));
     if (value === undefined) {
-      this.reject('json_syntax', 'says it is a step and is not valid JSON', 'flytekit', line);
+      this.reject('json_syntax', `says it is ${what} and is not valid JSON`, dialect, line);
       return;
     }
     this.#object(value, decoded.slice(0, end), line, true);
-    this.#rest(decoded.slice(end), line);
+    this.#rest(decoded.slice(end), line, dialect);
   }
 
   /** Something was written before a step on the same line: a progress bar, the end of a print. */
@@ -308,25 +335,25 @@ export class Decoder implements Emit {
     const value = end === -1 ? undefined : parseObject(decoded.slice(start, end));
     if (value === undefined) {
       // Without its beginning it is somebody's text about a step.
-      if (start === -1) this.#log.text(decoded, line);
+      if (start === -1) this.#text(decoded, line);
       else this.reject('json_syntax', 'has a step in it that is not valid JSON', 'flytekit', line);
       return;
     }
     const whole = line.lines;
     line.lines = 0;
-    this.#log.text(decoded.slice(0, start), line);
+    this.#text(decoded.slice(0, start), line);
     line.lines = whole;
     this.#object(value, decoded.slice(start, end), line, true);
-    this.#rest(decoded.slice(end), line);
+    this.#rest(decoded.slice(end), line, 'flytekit');
   }
 
   /** What stands behind a step on its line; the line itself is the step's. */
-  #rest(decoded: string, line: Line): void {
+  #rest(decoded: string, line: Line, dialect: string): void {
     if (decoded.trim() === '') return;
     line.lines = 0;
     line.text = encodeUtf8(decoded);
     if (++this.#records <= MOST_RECORDS) this.#content(line, true);
-    else this.reject('json_syntax', `what follows the first ${MOST_RECORDS} records on its line`, 'flytekit', line);
+    else this.reject('json_syntax', `what follows the first ${MOST_RECORDS} records on its line`, dialect, line);
   }
 
   #tooLong({ head, offset, length, ended, cut_short }: LongLine): void {
@@ -372,7 +399,7 @@ export class Decoder implements Emit {
       pod: known(pod),
       container: known(container),
       stream: known(stream),
-      raw: this.#privacy.raw(raw),
+      raw: (this.#custom?.privacy ?? this.#privacy).raw(raw),
       cut,
     });
     bump(this.#counts.rejections, reason);

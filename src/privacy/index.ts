@@ -98,10 +98,13 @@ export class Privacy {
 
   /** The value of an attribute as it may be stored; undefined if the attribute is left out. */
   attribute(name: string, text: string): string | undefined {
-    if (this.#attributes !== 'all' && !this.#attributes.has(name)) {
-      this.tell?.note('privacy', 'left out: --attributes does not name it', name);
-      return undefined;
-    }
+    if (this.#attributes === 'all' || this.#attributes.has(name)) return this.keyed(name, text);
+    this.tell?.note('privacy', 'left out: --attributes does not name it', name);
+    return undefined;
+  }
+
+  /** The same under a key that somebody asked for by name, whatever attributes are allowed. */
+  keyed(name: string, text: string): string | undefined {
     const rule = this.#rules.of(name);
     if (rule !== undefined) this.tell?.note('privacy', DONE[rule], name);
     switch (rule) {

@@ -23,6 +23,17 @@ export interface Identity {
   readonly provenance: string;
 }
 
+/** What a line may say beside, where it says what it means: then `project` is the execution's. */
+export interface SaidIdentity extends LineIdentity {
+  readonly workflow?: string | undefined;
+  readonly task_version?: string | undefined;
+  readonly node_id?: string | undefined;
+  readonly attempt?: string | undefined;
+  readonly map_index?: string | undefined;
+  readonly project?: string | undefined;
+  readonly domain?: string | undefined;
+}
+
 export const UNKNOWN_LINE: LineIdentity = { execution_id: '', task: '', task_project: '', task_domain: '' };
 
 /** flytekit writes this word into all four fields when a step is timed outside of a task's context. */
@@ -43,11 +54,11 @@ export function notOutside(written: string): string {
 }
 
 /**
- * Settles each field by the order of trust: constant, line (execution, task), label, pod name, URI; for project and domain of the execution
- * the line is last, since it names the task's registration.
+ * Settles each field by the order of trust: constant, line, label, pod name, URI. For project and domain of the execution a line that names only those of
+ * the task's registration comes last.
  */
 export function settle(
-  line: LineIdentity,
+  line: SaidIdentity,
   origin: Origin,
   uri?: UriIdentity,
   /** `stream` when `line` is not this line's own, but that of an earlier one of the same stream. */
@@ -73,9 +84,14 @@ export function settle(
     ['pod', pod?.[1]],
     ['uri', uri?.execution_id],
   );
-  const workflow = choose('workflow', ['set', constants.workflow], ['label', labels.get('workflow-name')]);
+  const workflow = choose(
+    'workflow',
+    ['set', constants.workflow],
+    [said, line.workflow],
+    ['label', labels.get('workflow-name')],
+  );
   const task = choose('task', [said, line.task], ['label', labels.get('task-name')]);
-  const task_version = choose('task_version', ['set', constants.task_version]);
+  const task_version = choose('task_version', ['set', constants.task_version], [said, line.task_version]);
   // With the execution known, the rest of the pod's name is node and attempt, whatever the execution is called.
   const rest =
     execution_id !== '' && fields.pod.startsWith(`${execution_id}-`) ? fields.pod.slice(execution_id.length + 1) : '';
@@ -83,14 +99,17 @@ export function settle(
   const node_id = choose(
     'node_id',
     ['set', constants.node_id],
+    [said, line.node_id],
     ['label', labels.get('node-id')],
     ['pod', cut?.[1]],
     ['uri', uri?.node_id],
   );
-  const attempt = choose('attempt', ['pod', cut?.[2]], ['uri', uri?.attempt?.toString()]);
+  const attempt = choose('attempt', [said, line.attempt], ['pod', cut?.[2]], ['uri', uri?.attempt?.toString()]);
+  const map_index = choose('map_index', [said, line.map_index]);
   const project = choose(
     'project',
     ['set', constants.project],
+    [said, line.project],
     ['label', labels.get('project')],
     ['uri', uri?.project],
     [said, line.task_project],
@@ -98,6 +117,7 @@ export function settle(
   const domain = choose(
     'domain',
     ['set', constants.domain],
+    [said, line.domain],
     ['label', labels.get('domain')],
     ['uri', uri?.domain],
     [said, line.task_domain],
@@ -112,6 +132,7 @@ export function settle(
   text('task_version', task_version);
   text('node_id', node_id);
   if (attempt !== '' && Number(attempt) <= 0xffff) fragment += `,"attempt":${Number(attempt)}`;
+  if (map_index !== '') fragment += `,"map_index":${Number(map_index)}`;
   text('project', project);
   text('domain', domain);
   text('task_project', line.task_project);

@@ -92,7 +92,8 @@ export function namingRule(raw: string, { step, target }: StepName): string | un
   return done.length === 0 ? 'blanks and length are made regular' : done.join(', ');
 }
 
-function nameUserStep(raw: string): StepName {
+/** The same of a step that is not one of flytekit's. */
+export function nameUserStep(raw: string): StepName {
   const target = URI.exec(raw.slice(0, 4096))?.[1] ?? '';
   const text = target === '' ? raw : raw.replace(target, ' ');
   const step = text

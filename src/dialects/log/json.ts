@@ -85,7 +85,8 @@ function take<T>(
   return undefined;
 }
 
-function readTime(value: unknown, runtime: string, times: Times): When | undefined {
+/** An epoch or a text; undefined for what is no time or cannot be stored. */
+export function readTime(value: unknown, runtime: string, times: Times): When | undefined {
   let when: When | undefined;
   if (typeof value === 'number') {
     const us = epochTime(value);

@@ -1,0 +1,66 @@
+import { Privacy } from '../../privacy/index.ts';
+import type { PrivacyOptions } from '../../privacy/rules.ts';
+import type { Emit, Line } from '../dialect.ts';
+import type { Times } from '../when.ts';
+import { composeEvent } from './compose.ts';
+import type { CustomEvent } from './event.ts';
+import type { CustomEvents } from './index.ts';
+import { readEvent } from './read.ts';
+
+/** A key in JSON, or in what was JSON. */
+const KEY = /"\s*:/;
+
+/** Lines that a user described. */
+export class Custom {
+  readonly #custom: CustomEvents;
+  readonly #times: Times;
+  readonly #emit: Emit;
+  readonly #privacies = new Map<CustomEvent, Privacy>();
+  /** For a line that cannot be read, and so may be any event's: the rules of all of them. */
+  readonly privacy: Privacy;
+
+  /** `options` and `privacy`: the pipeline's. */
+  constructor(custom: CustomEvents, options: PrivacyOptions, privacy: Privacy, times: Times, emit: Emit) {
+    this.#custom = custom;
+    this.#times = times;
+    this.#emit = emit;
+    this.privacy = privacyOf(custom.events, options, privacy);
+    for (const event of custom.events) this.#privacies.set(event, privacyOf([event], options, privacy));
+  }
+
+  /** The name of the event that text which is no JSON says it is. */
+  claims(text: string): string | undefined {
+    return this.#custom.events.find(({ match }) => match.claims(text))?.name;
+  }
+
+  /** A line of text as it may be told. */
+  text(text: string): string {
+    return KEY.test(text) ? this.privacy.line(text) : text;
+  }
+
+  /** True when the object is one of the events: then it is done, as an event or as a rejection. */
+  take(value: Record<string, unknown>, text: string, line: Line, wrapped: boolean): boolean {
+    const { matches, labels } = this.#custom;
+    const event = matches.find(value);
+    if (event === undefined) return false;
+    const privacy = this.#privacies.get(event)!;
+    const said = readEvent(event, value, text, line, this.#times, privacy, wrapped);
+    if (typeof said === 'string') {
+      this.#emit.reject('schema', `${event.name}: ${said}`, 'custom', line);
+      return true;
+    }
+    const { table, row, tuple, duration } = composeEvent(event, said, line.lines, line.origin, labels, privacy);
+    this.#emit.event(table, row, tuple, duration, line.lines);
+    return true;
+  }
+}
+
+/** The pipeline's rules and those of the events. */
+function privacyOf(events: readonly CustomEvent[], options: PrivacyOptions, privacy: Privacy): Privacy {
+  const all = { ...options };
+  for (const rule of ['drop', 'mask', 'hash'] as const) {
+    all[rule] = [...options[rule], ...events.flatMap((event) => event.privacy[rule])];
+  }
+  const same = (['drop', 'mask', 'hash'] as const).every((rule) => all[rule].length === options[rule].length);
+  return same ? privacy : new Privacy(all);
+}
