@@ -4,9 +4,9 @@ import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { formatTime, storable } from '../../time.ts';
 import { labelsAmong, NO_LABELS, tupleOf } from '../../tuples.ts';
-import { settle } from '../flytekit/identity.ts';
+import { settle, type Identity } from '../flytekit/identity.ts';
 import { paramsObject } from '../flytekit/params.ts';
-import { nameUserStep } from '../flytekit/steps.ts';
+import { nameUserStep, type StepName } from '../flytekit/steps.ts';
 import type { CustomEvent } from './event.ts';
 import type { Said } from './read.ts';
 import type { Column } from './schema.ts';
@@ -29,16 +29,65 @@ export function composeEvent(
   privacy: Privacy,
 ): Composed {
   const told = (column: Column): string => privacy.text(columns[column] ?? '');
-  const or = (text: string, other: string): string => (text === '' ? other : text);
   const raw = told('step');
-  const { step, target } = raw === '' ? { step: kind === 'step' ? name : '', target: '' } : nameUserStep(raw);
-  // It may have been cut within a character.
-  const named = { step: step.toWellFormed(), target };
+  const { step, target } = nameStep(raw, kind === 'step' ? name : '');
   const error_type = told('error_type');
-  const status = or(columns.status ?? '', statusOf(kind, error_type));
-  const error_kind = columns.error_kind ?? '';
+  const status = columns.status || statusOf(kind, error_type);
+  const { wall_time_s = '', process_time_s = '', error_kind = '', level = '' } = columns;
   const root_error_type = told('root_error_type');
-  const identity = settle(
+  const identity = identityOf(columns, told, origin);
+  const duration = wall_time_s === '' ? Number.NaN : Number(wall_time_s);
+  const start_us = when.us - Math.round(duration * 1e6);
+
+  let row = `{"ts":"${formatTime(when.us)}"`;
+  const json = (column: string, value: string): void => {
+    if (value !== '') row += `,"${column}":${value}`;
+  };
+  const text = (column: string, value: string): void => json(column, value === '' ? '' : quote(value));
+  if (storable(start_us)) text('ts_start', formatTime(start_us));
+  text('dialect', 'custom');
+  text('event', told('event') || name);
+  text('kind', kind);
+  text('step', step);
+  text('step_raw', raw);
+  text('step_target', target);
+  text('status', status);
+  json('wall_time_s', wall_time_s);
+  json('process_time_s', process_time_s);
+  text('error_type', error_type);
+  text('root_error_type', root_error_type);
+  text('error_kind', error_kind);
+  row += identity.fragment + origin.fragment;
+  text('level', level);
+  text('message', told('message'));
+  text('logger', told('logger'));
+  if (columns.params !== undefined) json('params', paramsObject(columns.params, privacy));
+  if (attributes.size > 0) json('attributes', `{${joinMembers(quoted(attributes))}}`);
+  if (lines !== 1) json('lines', String(lines));
+  text('provenance', [when.from === 'line' ? '' : `ts:${when.from}`, identity.provenance].filter(Boolean).join(','));
+
+  const { project, domain, task, workflow } = identity;
+  const known = { step, status, project, domain, task, workflow, error_kind, root_error_type };
+  const user = kind === 'step' ? labelsAmong(attributes, labels) : NO_LABELS;
+  const tuple = tupleOf({ dialect: 'custom', kind, ...known, user });
+  return { table: kind === 'step' ? 'steps' : 'events', row: `${row}}`, tuple, duration };
+}
+
+function nameStep(raw: string, unnamed: string): StepName {
+  if (raw === '') return { step: unnamed, target: '' };
+  const { step, target } = nameUserStep(raw);
+  // It may have been cut within a character.
+  return { step: step.toWellFormed(), target };
+}
+
+function statusOf(kind: CustomEvent['kind'], error_type: string): string {
+  if (kind === 'error') return 'error';
+  if (kind !== 'step') return '';
+  return error_type === '' ? 'success' : 'error';
+}
+
+function identityOf(columns: Said['columns'], told: (column: Column) => string, origin: Origin): Identity {
+  return settle(
     {
       execution_id: told('execution_id'),
       workflow: told('workflow'),
@@ -54,49 +103,6 @@ export function composeEvent(
     },
     origin,
   );
-  const { wall_time_s = '', process_time_s = '' } = columns;
-  const duration = wall_time_s === '' ? Number.NaN : Number(wall_time_s);
-  const start_us = when.us - Math.round(duration * 1e6);
-  const params = columns.params === undefined ? '' : paramsObject(columns.params, privacy);
-
-  let row = `{"ts":"${formatTime(when.us)}"`;
-  const json = (column: string, value: string): void => {
-    if (value !== '') row += `,"${column}":${value}`;
-  };
-  const text = (column: string, value: string): void => json(column, value === '' ? '' : quote(value));
-  if (storable(start_us)) text('ts_start', formatTime(start_us));
-  text('dialect', 'custom');
-  text('event', or(told('event'), name));
-  text('kind', kind);
-  text('step', named.step);
-  text('step_raw', raw);
-  text('step_target', named.target);
-  text('status', status);
-  json('wall_time_s', wall_time_s);
-  json('process_time_s', process_time_s);
-  text('error_type', error_type);
-  text('root_error_type', root_error_type);
-  text('error_kind', error_kind);
-  row += identity.fragment + origin.fragment;
-  text('level', columns.level ?? '');
-  text('message', told('message'));
-  text('logger', told('logger'));
-  json('params', params);
-  if (attributes.size > 0) json('attributes', `{${joinMembers(quoted(attributes))}}`);
-  if (lines !== 1) json('lines', String(lines));
-  text('provenance', [when.from === 'line' ? '' : `ts:${when.from}`, identity.provenance].filter(Boolean).join(','));
-
-  const { project, domain, task, workflow } = identity;
-  const known = { project, domain, task, workflow, error_kind, root_error_type };
-  const user = kind === 'step' ? labelsAmong(attributes, labels) : NO_LABELS;
-  const tuple = tupleOf({ dialect: 'custom', kind, step: named.step, status, ...known, user });
-  return { table: kind === 'step' ? 'steps' : 'events', row: `${row}}`, tuple, duration };
-}
-
-function statusOf(kind: CustomEvent['kind'], error_type: string): string {
-  if (kind === 'error') return 'error';
-  if (kind !== 'step') return '';
-  return error_type === '' ? 'success' : 'error';
 }
 
 function* quoted(attributes: ReadonlyMap<string, string>): Iterable<[string, string]> {

@@ -13,8 +13,11 @@ const KEY = /"\s*:/;
 /** Lines that a user described. */
 export class Custom {
   readonly #custom: CustomEvents;
+  readonly #options: PrivacyOptions;
+  readonly #pipeline: Privacy;
   readonly #times: Times;
   readonly #emit: Emit;
+  /** Made at the first line of the event: sources are many, and most have few events. */
   readonly #privacies = new Map<CustomEvent, Privacy>();
   /** For a line that cannot be read, and so may be any event's: the rules of all of them. */
   readonly privacy: Privacy;
@@ -22,10 +25,11 @@ export class Custom {
   /** `options` and `privacy`: the pipeline's. */
   constructor(custom: CustomEvents, options: PrivacyOptions, privacy: Privacy, times: Times, emit: Emit) {
     this.#custom = custom;
+    this.#options = options;
+    this.#pipeline = privacy;
     this.#times = times;
     this.#emit = emit;
     this.privacy = privacyOf(custom.events, options, privacy);
-    for (const event of custom.events) this.#privacies.set(event, privacyOf([event], options, privacy));
   }
 
   /** The name of the event that text which is no JSON says it is. */
@@ -43,7 +47,7 @@ export class Custom {
     const { matches, labels } = this.#custom;
     const event = matches.find(value);
     if (event === undefined) return false;
-    const privacy = this.#privacies.get(event)!;
+    const privacy = this.#privacyOf(event);
     const said = readEvent(event, value, text, line, this.#times, privacy, wrapped);
     if (typeof said === 'string') {
       this.#emit.reject('schema', `${event.name}: ${said}`, 'custom', line);
@@ -52,6 +56,15 @@ export class Custom {
     const { table, row, tuple, duration } = composeEvent(event, said, line.lines, line.origin, labels, privacy);
     this.#emit.event(table, row, tuple, duration, line.lines);
     return true;
+  }
+
+  #privacyOf(event: CustomEvent): Privacy {
+    let privacy = this.#privacies.get(event);
+    if (privacy === undefined) {
+      privacy = privacyOf([event], this.#options, this.#pipeline);
+      this.#privacies.set(event, privacy);
+    }
+    return privacy;
   }
 }
 

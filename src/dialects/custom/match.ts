@@ -105,8 +105,9 @@ function written({ key, values }: Pair): RegExp {
 
 /** Python escapes what is not ASCII, JavaScript does not. */
 function spellings(json: string): string[] {
-  const ascii = json.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return [...new Set([json, ascii])].map(literal);
+  const escaped = (digits: (hex: string) => string): string =>
+    json.replace(/[^\x00-\x7f]/g, (unit) => `\\u${digits(unit.charCodeAt(0).toString(16).padStart(4, '0'))}`);
+  return [...new Set([json, escaped((hex) => hex), escaped((hex) => hex.toUpperCase())])].map(literal);
 }
 
 function literal(text: string): string {
