@@ -2,6 +2,7 @@ import { loadPipeline, type LoadedPipeline } from '../config/load.ts';
 import type { Path } from '../config/document.ts';
 import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config/schema.ts';
 import type { DecodeOptions } from '../decode.ts';
+import { compileEvents } from '../dialects/custom/index.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 import { zone } from '../zone.ts';
@@ -34,9 +35,11 @@ export function decoding({ pipeline, config }: Settings): DecodeOptions {
     const message = `${JSON.stringify(enrichment.timezone)}: no such zone; write UTC, +02:00 or Europe/Berlin`;
     throw pipeline.error([{ path: ['enrichment', 'timezone'], message }]);
   }
+  const events = config.events === undefined ? undefined : compileEvents(config.events);
   return {
     constants: enrichment.constants ?? {},
-    privacy: privacyRules(config.privacy ?? {}, process.env),
+    privacy: privacyRules(config.privacy ?? {}, process.env, events?.hashes),
+    events,
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
     logs: dialects.log?.store ?? true,
@@ -79,7 +82,8 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
       { path: ['sinks', first![0], 'buckets'], message: 'must be ascending, each larger than the last' },
     ]);
   }
-  return { listen, steps, workflow_label, max_series, buckets };
+  const labels = config.events === undefined ? [] : compileEvents(config.events).labels;
+  return { listen, steps, workflow_label, max_series, buckets, labels };
 }
 
 export function graceMs({ config }: Settings): number {

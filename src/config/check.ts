@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Ajv, ValidateFunction } from 'ajv';
+import { compileEvents, EventError, eventOptions, type EventOptions } from '../dialects/custom/index.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { isMapping, type Path, type Problem } from './document.ts';
 import { problemsOf } from './explain.ts';
@@ -58,6 +59,25 @@ class Checking {
       config['sinks'] = this.#components('sink', given['sinks'], Object.keys(SINKS), (type) =>
         sinkSchema(type as SinkType),
       );
+    }
+    if (given['events'] !== undefined) config['events'] = this.#events(given['events']);
+    return config;
+  }
+
+  /** What a schema can say of them, and then what only compiling them can. */
+  #events(given: unknown): unknown {
+    if (!this.#isMapping(given, ['events'])) return {};
+    const before = this.problems.length;
+    const config: Record<string, EventOptions> = {};
+    for (const [name, value] of Object.entries(given)) {
+      config[name] = this.#fits(eventOptions, value ?? {}, ['events', name]) as EventOptions;
+    }
+    if (this.problems.length > before) return config;
+    try {
+      compileEvents(config);
+    } catch (error) {
+      if (!(error instanceof EventError)) throw error;
+      this.problems.push({ path: ['events', ...error.path], message: error.message });
     }
     return config;
   }

@@ -1,4 +1,5 @@
 import type { FromSchema } from 'json-schema-to-ts';
+import type { EventOptions } from '../dialects/custom/schema.ts';
 import { EVENT_TABLES } from '../fields.ts';
 import { CONSTANT_FIELDS } from '../origin.ts';
 import { privacyOptions } from '../privacy/schema.ts';
@@ -151,6 +152,7 @@ export interface PipelineConfig {
     readonly flytekit?: { readonly enabled?: boolean };
     readonly log?: { readonly store?: boolean };
   };
+  readonly events?: Readonly<Record<string, EventOptions>>;
   readonly enrichment?: { readonly constants?: Readonly<Record<string, string>>; readonly timezone?: string };
   readonly privacy?: Partial<FromSchema<typeof privacyOptions>>;
   readonly sinks?: Readonly<Record<string, SinkConfig>>;

@@ -1,4 +1,5 @@
 import { Privacy } from '../../privacy/index.ts';
+import type { Observer } from '../../observer.ts';
 import type { PrivacyOptions } from '../../privacy/rules.ts';
 import type { Emit, Line } from '../dialect.ts';
 import type { Times } from '../when.ts';
@@ -6,6 +7,8 @@ import { composeEvent } from './compose.ts';
 import type { CustomEvent } from './event.ts';
 import type { CustomEvents } from './index.ts';
 import { readEvent } from './read.ts';
+
+const CONSTANT = "constant (the event's)";
 
 /** A key in JSON, or in what was JSON. */
 const KEY = /"\s*:/;
@@ -48,6 +51,7 @@ export class Custom {
     const event = matches.find(value);
     if (event === undefined) return false;
     const privacy = this.#privacyOf(event);
+    if (privacy.tell !== undefined) tellEvent(event, privacy.tell);
     const said = readEvent(event, value, text, line, this.#times, privacy, wrapped);
     if (typeof said === 'string') {
       this.#emit.reject('schema', `${event.name}: ${said}`, 'custom', line);
@@ -75,5 +79,17 @@ function privacyOf(events: readonly CustomEvent[], options: PrivacyOptions, priv
     all[rule] = [...options[rule], ...events.flatMap((event) => event.privacy[rule])];
   }
   const same = (['drop', 'mask', 'hash'] as const).every((rule) => all[rule].length === options[rule].length);
-  return same ? privacy : new Privacy(all);
+  return same ? privacy : new Privacy(all, privacy.tell);
+}
+
+function tellEvent({ name, kind, match, fields, labels }: CustomEvent, tell: Observer): void {
+  tell.note('dialect', `has what events.${name}.match asks for`, 'custom');
+  for (const { key } of match.pairs) tell.note('dialect', 'is as the pipeline wants it', key.name);
+  for (const { column, key } of fields) tell.from(column, key === undefined ? CONSTANT : { key: key.name });
+  tell.from('step_raw', { key: fields.find(({ column }) => column === 'step')?.key?.name ?? 'step' });
+  tell.from('ts_start', 'ts less wall_time_s');
+  tell.from('attributes', 'line: every other key');
+  if (kind === 'step' && !fields.some(({ column }) => column === 'step')) tell.from('step', 'name of the event');
+  if (!fields.some(({ column }) => column === 'event')) tell.from('event', 'name of the event');
+  for (const { label, key } of labels) tell.note('rule', `becomes the label ${label} of the histogram`, key.name);
 }
