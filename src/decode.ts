@@ -42,6 +42,9 @@ export interface DecodeOptions {
   readonly events?: CustomEvents | undefined;
 }
 
+/** Told of every row that is no step, as it is made: its table, and how many steps of the batch stand before it. So the order of all rows is known, and steps cost nothing. */
+export type Noted = (table: Exclude<Table, 'steps'>, steps: number) => void;
+
 /** Where a decoder begins. */
 export interface Start {
   /** Of the first line that it is fed, in the source. */
@@ -75,10 +78,11 @@ const MOST_RECORDS = 32;
  * Every physical line is counted once: in the event or the rejection that took it, as a blank line, or in an event that is still open.
  */
 export class Decoder implements Emit {
-  readonly #source: Source;
+  readonly #source: Pick<Source, 'name' | 'position'>;
   readonly #options: DecodeOptions;
   /** True when lines are offered to the scanner first. */
   readonly #fastest: boolean;
+  readonly #noted: Noted;
   readonly #privacy: Privacy;
   readonly #origins: Origins;
   readonly #prefixes: Prefixes;
@@ -102,11 +106,12 @@ export class Decoder implements Emit {
   offset: number;
 
   constructor(
-    source: Source,
+    source: Pick<Source, 'name' | 'position'>,
     options: DecodeOptions,
     clock: Clock,
     slabs = new Slabs(),
     { offset, from }: Start = { offset: 0 },
+    noted: Noted = () => {},
   ) {
     this.offset = offset;
     this.#builders = {
@@ -118,6 +123,7 @@ export class Decoder implements Emit {
     this.#source = source;
     this.#options = options;
     const { tell } = options;
+    this.#noted = noted;
     this.#privacy = new Privacy(options.privacy, tell);
     this.#origins = new Origins(options.constants);
     this.#prefixes = new Prefixes(this.#origins);
@@ -172,6 +178,7 @@ export class Decoder implements Emit {
 
   event(table: 'steps' | 'logs' | 'events', row: string, tuple: Tuple, duration: number, lines: number): void {
     this.#taken += lines;
+    if (table !== 'steps') this.#noted(table, this.#builders.steps.count);
     this.#builders[table].add(row, tuple, duration);
     this.#options.tell?.became({ table, row });
   }
@@ -404,6 +411,7 @@ export class Decoder implements Emit {
     });
     bump(this.#counts.rejections, reason);
     this.#taken += line.lines;
+    this.#noted('rejections', this.#builders.steps.count);
     this.#builders.rejections.add(row, tuple, Number.NaN);
     this.#options.tell?.became({ table: 'rejections', row });
   }
