@@ -107,7 +107,7 @@ async function run(
 
 /**
  * Waits for the lanes. Whoever sent SIGTERM counts one grace period for all of it, from then. After an input that ended by itself nobody counts: a backlog may take
- * its time, and the wait is over when nothing was settled for a grace period.
+ * its time, and the wait is over when nothing was settled for a grace period, unless somebody is still reading the rows.
  */
 async function drained(
   { lanes, clock, grace_ms }: PipelineOptions,
@@ -120,10 +120,13 @@ async function drained(
     over = true;
   });
   const pending = (): number => lanes.all.reduce((sum, lane) => sum + lane.pending(), 0);
+  // Who pages through the rows may take a day for a page.
+  const read = (): boolean =>
+    lanes.all.some(({ sink, state }) => sink.gone?.aborted === false && state.state === 'running');
   let before = Number.NaN;
   while (!over) {
     const left = pending();
-    if (reading.deadline === undefined && left === before) return;
+    if (reading.deadline === undefined && left === before && !read()) return;
     before = left;
     const stopped = reading.deadline !== undefined;
     const ms = (reading.deadline ?? clock.monotonic() + grace_ms) - clock.monotonic();

@@ -2,6 +2,7 @@ import { clickhouseOptions } from './sinks/clickhouse/schema.ts';
 import { elasticsearchOptions } from './sinks/elasticsearch/schema.ts';
 import { filesOptions } from './sinks/files/schema.ts';
 import { prometheusOptions } from './sinks/prometheus/schema.ts';
+import { stdoutOptions } from './sinks/stdout/schema.ts';
 import { fileOptions } from './sources/file/schema.ts';
 import { stdinOptions } from './sources/stdin/schema.ts';
 
@@ -13,6 +14,7 @@ export const SINKS = {
   elasticsearch: elasticsearchOptions,
   prometheus: prometheusOptions,
   files: filesOptions,
+  stdout: stdoutOptions,
 } as const;
 
 export type SourceType = keyof typeof SOURCES;

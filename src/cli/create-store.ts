@@ -8,6 +8,8 @@ import { createElasticsearchSink, ELASTICSEARCH_DEFAULTS } from '../sinks/elasti
 import { createFilesSink } from '../sinks/files/index.ts';
 import { filesOptions } from '../sinks/files/schema.ts';
 import type { Sink, SinkContext } from '../sinks/sink.ts';
+import { createStdoutSink, standardOutput } from '../sinks/stdout/index.ts';
+import { outliveReader } from './reader.ts';
 import { size, type Settings } from './settings.ts';
 
 /** A sink that keeps rows, as it is named. `embedding` is called before the embedded engine is loaded. Throws a UsageError when its options make no sense together. */
@@ -38,6 +40,10 @@ function create(
   embedding: () => void,
 ): Sink {
   if (config.type === 'files') return filesStore(name, config, settings, context);
+  if (config.type === 'stdout') {
+    outliveReader();
+    return createStdoutSink(standardOutput(), context);
+  }
   if (config.type === 'clickhouse') {
     const { type: _type, tables: _tables, drop_oldest: _drop, ...options } = config;
     if (options.path !== undefined) embedding();

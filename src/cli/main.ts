@@ -9,6 +9,7 @@ import { deadLettersCommand } from './dead-letters.ts';
 import { ddlCommand } from './ddl.ts';
 import { explainCommand } from './explain.ts';
 import { queryCommand } from './query.ts';
+import { endWithReader } from './reader.ts';
 import { runCommand } from './run.ts';
 import { spoolCommand } from './spool.ts';
 
@@ -45,8 +46,7 @@ const adopt = (command: Command): Command => {
   for (const each of command.commands) adopt(each);
   return command.copyInheritedSettings(program);
 };
-// `| head` reads no further: that is no error.
-process.stdout.on('error', () => process.exit(0));
+endWithReader();
 // A word too many for `run` is a command that does not exist, or a file: it says so itself.
 program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
 program.addCommand(adopt(queryCommand()));

@@ -96,6 +96,7 @@ function overSinks(said: Sinks, flags: Partial<RunFlags>): Sinks {
   if (clickhouse !== undefined) sinks['clickhouse'] = clickhouse;
   const elasticsearch = elasticsearchFlags(flags, sinks['elasticsearch']);
   if (elasticsearch !== undefined) sinks['elasticsearch'] = elasticsearch;
+  if (flags.stdout === true) sinks['stdout'] ??= { type: 'stdout' };
   const { metrics, metricSteps, metricWorkflow, create } = flags;
   if (metrics !== undefined || metricSteps !== undefined || metricWorkflow !== undefined) {
     const [name, before] = Object.entries(sinks).find(([, { type }]) => type === 'prometheus') ?? ['prometheus'];

@@ -16,6 +16,7 @@ export interface RunFlags extends PlaceFlags, StoreFlags, DecodeFlags {
   readonly metricWorkflow?: boolean;
   /** False: with no server named, no rows are kept. */
   readonly store?: boolean;
+  readonly stdout?: boolean;
   readonly spoolBytes?: string;
   readonly spoolMemory?: string;
   readonly sync?: SyncPolicy;
@@ -45,6 +46,10 @@ export function runOptions(): Option[] {
       'never',
     ]),
     new Option('--no-store', 'with no server named, keep no rows: only metrics and dead letters'),
+    new Option(
+      '--stdout',
+      'write every event as a line of JSON to standard output; with no server named that is all, and nothing is kept on disk unless --state is given',
+    ),
     new Option('--metrics <host:port>', `serve /metrics, /healthz and /readyz here, or none (default: ${METRICS})`),
     ...decodeOptions(),
     new Option(
@@ -80,6 +85,7 @@ export function runOptions(): Option[] {
 
 export const RUN_HELP = `
 Where rows go: the ClickHouse and Elasticsearch that are named; with none, an embedded ClickHouse under --state (see steptap query).
+With --stdout they (also) go to the next program in the pipe, as NDJSON; when that ends, so does steptap.
 Credentials: in the URL, or FLYTE_TELEMETRY_CLICKHOUSE_USER, _PASSWORD, _DATABASE and ELASTICSEARCH_USERNAME, _PASSWORD, _API_KEY.
 FLYTE_TELEMETRY_CLICKHOUSE_TABLE writes steps into that one table, as flytekit itself would.
 What could not be stored is in <state>/dead-letters, with the reason.
@@ -88,4 +94,5 @@ Examples:
   kubectl logs -f POD | steptap
   kubectl logs -f -l execution-id=EXECUTION --prefix --timestamps | steptap --clickhouse http://clickhouse:8123
   steptap --input pod.log --set namespace=ml-production --set pod=a7hzqtz5cm6k2dnm7k2w-n0-0
+  kubectl logs -f POD | steptap --stdout | jq 'select(.status == "error")'
   steptap --input pod.log --logs none --mask password,token --params epochs,lr`;

@@ -4,6 +4,7 @@ import { Counters } from '../counters.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { undelivered } from '../pipeline.ts';
+import { leave } from './reader.ts';
 import { Summary } from '../summary.ts';
 import { version } from '../version.ts';
 import { finish, left } from './ending.ts';
@@ -22,7 +23,7 @@ export function runCommand(log: Log): Command {
   return command.addHelpText('after', RUN_HELP).action(async (flags: RunFlags, { args: [word] }: Command) => {
     if (word !== undefined)
       throw new UsageError(`${word}: there is no such command; to read a file write --input ${word}`);
-    process.exitCode = await run(flags, log);
+    leave(await run(flags, log));
   });
 }
 
@@ -53,8 +54,8 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
       state: running.settings.state,
     });
     const reload = reloads(running, () => settingsOf(flags), log);
-    const leave = (): unknown => left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
-    const stop = onSignals(log, leave, reload.now);
+    const waiting = (): unknown => left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
+    const stop = AbortSignal.any([onSignals(log, waiting, reload.now), running.left]);
     const counters = new Counters(registry, () => state.spool.usage());
     const result = await running.start(counters, stop).done;
     reload.end();

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
+import { OVER, type Clock } from '../clock.ts';
 import type { Counters } from '../counters.ts';
 import type { DecodeOptions } from '../decode.ts';
 import { BACKOFF } from '../delivery/backoff.ts';
@@ -63,6 +63,7 @@ export class Running {
   readonly #store: boolean;
   readonly #dropping: readonly string[] | undefined;
   readonly #slabs = new Slabs();
+  readonly #left = new AbortController();
   readonly #served = new Map<string, Served>();
   readonly #tell: ReturnType<typeof teller>;
   state!: State;
@@ -100,6 +101,11 @@ export class Running {
       throw error;
     }
     return running;
+  }
+
+  /** Aborts when whoever a sink writes for has left. */
+  get left(): AbortSignal {
+    return this.#left.signal;
   }
 
   get stores(): readonly Sink[] {
@@ -163,6 +169,12 @@ export class Running {
     this.settings = settings;
     this.sources = plan.sources;
     await this.#pipeline?.change([...plan.sources.values()], plan.decode);
+  }
+
+  /** The reader of a sink has left: that ends the run. */
+  #leave(): void {
+    this.#log('info', 'stopping: nobody reads standard output any more');
+    this.#left.abort(OVER);
   }
 
   /** Lets go of everything. */
@@ -247,7 +259,8 @@ export class Running {
     this.#tell.store(sink);
     const cursor = await this.state.cursor(laneOf(sink), sink.tables);
     const drop_oldest = this.#dropping?.includes(planned.name) ?? planned.drop_oldest;
-    const lane = this.#lane(sink, cursor, { drop_oldest });
+    const lane = this.#lane(sink, cursor, { drop_oldest, linger_ms: planned.linger_ms ?? BLOCK_LIMITS.linger_ms });
+    sink.gone?.addEventListener('abort', () => this.#leave(), { once: true });
     this.#served.set(planned.name, { planned, lane });
     this.lanes.add(lane);
   }

@@ -10,7 +10,8 @@ import { overlay } from './overlay.ts';
 import { DEFAULT_STATE, sizeAdvice, sizeOf } from './options.ts';
 import { privacyRules } from './privacy.ts';
 import type { RunFlags } from './run-options.ts';
-import { LEAST_BYTES, type StateOptions } from './state.ts';
+import { LEAST_BYTES, NO_STATE, type StateOptions } from './state.ts';
+import { namedStores } from './stores.ts';
 
 /** What a command was told: by the files of its pipeline, and by its options, which win. */
 export interface Settings {
@@ -25,7 +26,14 @@ export interface Settings {
 export function settingsOf(flags: Partial<RunFlags>): Settings {
   const pipeline = loadPipeline(flags.config ?? [], process.env);
   const config = overlay(pipeline.config, flags);
-  return { pipeline, config, state: config.state?.directory ?? DEFAULT_STATE };
+  const state = config.state?.directory ?? (filters({ config, pipeline }) ? NO_STATE : DEFAULT_STATE);
+  return { pipeline, config, state };
+}
+
+/** With standard output alone steptap is a filter: nothing is kept on disk unless a state is named. */
+function filters(named: Pick<Settings, 'config' | 'pipeline'>): boolean {
+  const stores = namedStores(named);
+  return stores.length > 0 && stores.every(([, { type }]) => type === 'stdout');
 }
 
 export function decoding({ pipeline, config }: Settings): DecodeOptions {

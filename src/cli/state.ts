@@ -155,7 +155,7 @@ function routed(store: CursorStore, lane: string, tables: ReadonlySet<Table>, { 
     const message = `${dropped} rows that waited for ${lane} are dropped: the pipeline sends their tables elsewhere now`;
     log('warning', message, { sink: lane, rows: dropped });
   }
-  return { found: cursor, save: (...saved) => store.save(...saved), close: () => store.close() };
+  return { ...store, found: cursor, save: (...saved) => store.save(...saved), close: () => store.close() };
 }
 
 async function openSpool(

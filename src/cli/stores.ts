@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { CLICKHOUSE_DEFAULTS, createClickHouseSink, fromEnvironment } from '../sinks/clickhouse/index.ts';
 import { createFilesSink } from '../sinks/files/index.ts';
 import type { Sink } from '../sinks/sink.ts';
+import { STDOUT_DEFAULTS } from '../sinks/stdout/index.ts';
 import { createLogSink } from '../sinks/log.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { lockState } from '../state/lock.ts';
@@ -39,6 +40,8 @@ export interface PlannedStore {
   /** Directory of the embedded engine of the state, when it is that. */
   readonly embedded?: string;
   readonly drop_oldest: boolean;
+  /** How long a row may wait for others. */
+  readonly linger_ms?: number | undefined;
   /** Throws a UsageError when its options make no sense. Loads an embedded engine no sooner than it is opened. */
   create(): Sink;
 }
@@ -59,6 +62,7 @@ export async function plannedStores(
     name,
     key: JSON.stringify(config),
     drop_oldest: config.drop_oldest === true,
+    linger_ms: config.type === 'stdout' ? (config.linger_ms ?? STDOUT_DEFAULTS.linger_ms) : undefined,
     create: () => createStore(name, config, settings, context, embedding),
   }));
   if (named.length > 0 || !store || settings.pipeline.config.sinks !== undefined) return named;
@@ -84,13 +88,17 @@ export async function plannedStores(
 }
 
 /** The sinks that keep rows, as they are named; flytekit's environment names one where nothing else does. */
-export function namedStores({ config, pipeline }: Settings, create?: 'never'): [string, StoreConfig][] {
+export function namedStores(
+  { config, pipeline }: Pick<Settings, 'config' | 'pipeline'>,
+  create?: 'never',
+): [string, StoreConfig][] {
   const named: [string, StoreConfig][] = [];
   for (const [name, sink] of Object.entries(config.sinks ?? {}))
     if (sink.type !== 'prometheus') named.push([name, sink]);
-  if (named.length === 0 && pipeline.config.sinks === undefined) {
+  const servers = named.filter(([, { type }]) => type !== 'stdout');
+  if (servers.length === 0 && pipeline.config.sinks === undefined) {
     const environment = fromEnvironment(process.env);
-    if (environment !== undefined) named.push(['clickhouse', { type: 'clickhouse', ...environment }]);
+    if (environment !== undefined) named.unshift(['clickhouse', { type: 'clickhouse', ...environment }]);
   }
   if (create === undefined) return named;
   return named.map(([name, sink]) => {
@@ -110,7 +118,8 @@ export interface OpenedStores {
  */
 export async function openStores(settings: Settings, clock: Clock, log: Log, look = false): Promise<OpenedStores> {
   const { state } = settings;
-  const named = namedStores(settings).length > 0;
+  // Nothing can be asked of standard output.
+  const named = namedStores(settings).some(([, { type }]) => type !== 'stdout');
   if (!named && !existsSync(embeddedPath(state)) && !existsSync(filesPath(state))) {
     const advice = 'name the stores of the run, with --clickhouse or --elasticsearch';
     throw new UsageError(`--state ${state}: there is no embedded store in it; ${advice}`);
@@ -118,7 +127,7 @@ export async function openStores(settings: Settings, clock: Clock, log: Log, loo
   const planned = await plannedStores({ settings, create: 'never', store: true }, clock, log, () => {
     detachStdin(false);
   });
-  const sinks = planned.map((store) => store.create());
+  const sinks = planned.filter(({ linger_ms }) => linger_ms === undefined).map((store) => store.create());
   const embedded = planned.find((store) => store.embedded !== undefined);
   const files = sinks.some(({ name }) => name === FILES);
   const lock = embedded === undefined && (look || !files) ? undefined : lockState(state);

@@ -52,6 +52,8 @@ export interface PartCursor {
 
 /** Keeps a lane's cursor. */
 export interface CursorStore {
+  /** True where nothing outlives the process. */
+  readonly forgetful?: true;
   /** What the process before left; undefined for a new lane. */
   readonly found: LaneCursor | undefined;
   /**
@@ -111,6 +113,7 @@ export async function readCursors(fs: SpoolFs, directory: string): Promise<Map<s
 /** For a spool in memory: nothing outlives the process, but a lane may be made anew in it. */
 export function memoryStore(lane = '', cursors = new Map<string, LaneCursor>()): CursorStore {
   return {
+    forgetful: true,
     found: cursors.get(lane),
     async save(cursor, _sync, kept) {
       cursors.set(lane, cursor);

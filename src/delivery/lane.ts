@@ -107,8 +107,16 @@ export class Lane {
     return this.#reader.close();
   }
 
-  /** Runs until the spool has ended and is drained, or the signal aborts. Never rejects. */
+  /** Runs until the spool has ended and is drained, the signal aborts, or nobody is at the other end of the sink any more. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    const { gone } = this.sink;
+    await this.#serve(gone === undefined ? signal : AbortSignal.any([signal, gone]));
+    if (gone?.aborted === true && this.#store.forgetful === true) await this.#discard(signal);
+    await this.#store.close().catch(() => {});
+    this.#tries.become({ state: 'stopped' });
+  }
+
+  async #serve(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#asked) await this.#drop(signal);
       else if (!this.#tries.opened) await this.#tries.open(signal);
@@ -118,8 +126,23 @@ export class Lane {
         if (block !== 'aborted') await this.#deliver(block, signal);
       }
     }
-    await this.#store.close().catch(() => {});
-    this.#tries.become({ state: 'stopped' });
+  }
+
+  /** Nobody will ever take the rows, in this run or another: they are let go as they come, so that other lanes have room, and counted as dropped. */
+  async #discard(signal: AbortSignal): Promise<void> {
+    const { ledger, limits = BLOCK_LIMITS } = this.#options;
+    const drop = (block: Block): void => {
+      ledger.dropped(this.#standing.abandon());
+      this.#reader.advance(block.to);
+    };
+    if (this.#standing.block !== undefined) drop(this.#standing.block);
+    for (;;) {
+      const records = await this.#reader.take({ ...limits, linger_ms: 0 }, signal);
+      if (records.length === 0) return;
+      const block = blockOf(records, this.sink.tables, this.#options.spool.last, false);
+      this.#standing.begin(block);
+      drop(block);
+    }
   }
 
   /** The block that an earlier process had begun, or else the next one; in the cursor before anything of it is sent. */

@@ -165,6 +165,11 @@ export interface Sink extends Partial<Auditable> {
   readonly name: string;
   /** Under which its lane is known, where one name stands for stores that have nothing in common. */
   readonly lane?: string;
+  /**
+   * Of a sink whose reader sets the pace, and may leave: aborts when he has left, for good. Then its lane ends. What it has not settled waits for the next
+   * run, or is dropped where nothing outlives this one.
+   */
+  readonly gone?: AbortSignal;
   /** The tables whose rows this sink takes. */
   readonly tables: ReadonlySet<Table>;
   /** Makes sure that the part can be written: tables, indices, permissions. */
