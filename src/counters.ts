@@ -16,6 +16,13 @@ export interface ReadCounts {
   unread_carries: number;
 }
 
+/** What was read since the process began. */
+export interface ReadTotals {
+  readonly bytes: number;
+  readonly lines: number;
+  readonly events: number;
+}
+
 export function newCounts(): ReadCounts {
   return {
     bytes: 0,
@@ -34,6 +41,8 @@ export function bump(counts: Map<string, number>, key: string): void {
 
 /** The counters of reading, and the gauges of the spool. */
 export class Counters {
+  /** Of all sources; for who looks at them without a registry. */
+  readonly read: { -readonly [K in keyof ReadTotals]: number } = { bytes: 0, lines: 0, events: 0 };
   readonly #bytes: Counter;
   readonly #lines: Counter;
   readonly #blank: Counter;
@@ -92,6 +101,8 @@ export class Counters {
   }
 
   add(source: string, counts: ReadCounts): void {
+    this.read.bytes += counts.bytes;
+    this.read.lines += counts.lines;
     this.#bytes.inc({ source }, counts.bytes);
     this.#lines.inc({ source }, counts.lines);
     this.#blank.inc({ source }, counts.blank);
@@ -99,6 +110,7 @@ export class Counters {
     for (const [key, count] of counts.events) {
       const [dialect = '', kind = ''] = key.split('\n');
       this.#events.inc({ dialect, kind }, count);
+      this.read.events += count;
     }
     for (const [kind, count] of counts.filtered) this.#filtered.inc({ kind }, count);
     for (const [reason, count] of counts.rejections) this.#rejections.inc({ reason }, count);

@@ -77,7 +77,7 @@ export function runOptions(): Option[] {
       '--grace <seconds>',
       'time to deliver the rest after SIGTERM; after the end of the input, how long sinks may stand still (default: 30)',
     ),
-    new Option('--summary <when>', 'print a table of the steps at the end')
+    new Option('--summary <when>', 'at a terminal show how the run goes, and at its end print a table of the steps')
       .choices(['auto', 'always', 'never'])
       .default('auto', 'auto: at a terminal'),
   ];

@@ -1,11 +1,15 @@
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import { Counters } from '../counters.ts';
+import type { Lane } from '../delivery/lane.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { undelivered } from '../pipeline.ts';
 import { leave } from './reader.ts';
 import { Summary } from '../summary.ts';
+import { finalTable } from '../terminal/ending.ts';
+import { Live, watched } from '../terminal/live.ts';
+import { watch } from '../terminal/view.ts';
 import { version } from '../version.ts';
 import { finish, left } from './ending.ts';
 import { list } from './options.ts';
@@ -27,7 +31,9 @@ export function runCommand(log: Log): Command {
   });
 }
 
-async function run(flags: RunFlags, log: Log): Promise<number> {
+async function run(flags: RunFlags, plain: Log): Promise<number> {
+  const live = new Live(process.stderr, systemClock);
+  const log = live.above(plain);
   const summary = new Summary();
   const wanted = flags.summary === 'always' || (flags.summary === 'auto' && process.stderr.isTTY);
   const running = await Running.open(
@@ -54,16 +60,26 @@ async function run(flags: RunFlags, log: Log): Promise<number> {
       state: running.settings.state,
     });
     const reload = reloads(running, () => settingsOf(flags), log);
-    const waiting = (): unknown => left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
+    const waiting = (): void => {
+      live.end();
+      left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
+    };
     const stop = AbortSignal.any([onSignals(log, waiting, reload.now), running.left]);
     const counters = new Counters(registry, () => state.spool.usage());
+    const lanes = (): readonly Lane[] => running.lanes.all;
+    const look = watch({ clock: systemClock, counters, summary, ledger, lanes, deadLetters, spool: state.spool });
+    // Rows that go to the same screen would run through the block.
+    const shared = process.stdout.isTTY && running.stores.some(({ gone }) => gone !== undefined);
+    if (flags.summary !== 'never' && !shared && watched(process.stderr, process.env)) live.start(look);
     const result = await running.start(counters, stop).done;
     reload.end();
-    if (wanted) process.stderr.write(`\n${summary.render(process.stderr.columns ?? 80)}\n`);
+    live.end();
+    if (wanted) process.stderr.write(`\n${finalTable(summary, look(), process.stderr)}\n\n`);
     const letters = ledger.totals(deadLetters.sink.name).accepted - earlier;
     const ended = { result, ledger, lanes: running.all, letters, durable: state.durable, stopped: stop.aborted };
     return finish(ended, running.sources.size, running.settings.state, log);
   } finally {
+    live.end();
     await running.close();
   }
 }
