@@ -41,12 +41,14 @@ export function auditCommand(log: Log): Command {
     .addHelpText(
       'after',
       `
-Name the same --state and the same stores as the run. Works while the run goes on, which has settled what is compared; an embedded store is
-only to be had when no run has it.
+Name the same --state and the same stores as the run. Works while the run goes
+on, which has settled what is compared; an embedded store is only to be had when
+no run has it.
 
 Examples:
   steptap audit
-  steptap audit --state /var/lib/steptap --clickhouse http://clickhouse:8123 --retention 30`,
+  steptap audit --state /var/lib/steptap --retention 30 \\
+    --clickhouse http://clickhouse:8123`,
     )
     .action(async (flags: AuditFlags) => {
       process.exitCode = await audit(flags, log);

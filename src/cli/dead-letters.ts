@@ -36,19 +36,26 @@ export function deadLettersCommand(log: Log): Command {
   const command = new Command('dead-letters').description(
     'What could not be stored, why, and how to store it after the cause is fixed.',
   );
-  const add = (name: string, description: string): Command => {
+  const add = (name: string, description: string, examples: string): Command => {
     const made = new Command(name)
       .description(description)
       .addOption(new Option('--sink <name>', 'those of this sink: clickhouse, elasticsearch'))
-      .addOption(new Option('--reason <name>', 'those with this reason or code: schema, json_syntax, sink, 27, ...'));
+      .addOption(new Option('--reason <name>', 'those with this reason or code: schema, json_syntax, sink, 27, ...'))
+      .addHelpText('after', `\nExamples:\n${examples}`);
     for (const option of placeOptions()) made.addOption(option);
     command.addCommand(made);
     return made;
   };
-  add('ls', 'Count them by reason, sink and code.')
+  const ls_examples = `\
+  steptap dead-letters ls
+  steptap dead-letters ls --sink clickhouse --json`;
+  add('ls', 'Count them by reason, sink and code.', ls_examples)
     .addOption(new Option('--json', 'one JSON object a line').default(false))
     .action((flags: GivenFlags) => ls(placed(flags)));
-  add('show', 'Print them whole: where each came from, why it was refused, and its bytes.')
+  const show_examples = `\
+  steptap dead-letters show --reason schema --limit 3
+  steptap dead-letters show --json > letters.ndjson`;
+  add('show', 'Print them whole: where each came from, why it was refused, and its bytes.', show_examples)
     .argument('[id]', 'one of them, as ls and show name it')
     .addOption(new Option('--limit <number>', 'no more than so many').default('20'))
     .addOption(new Option('--json', 'as they stand in their files').default(false))
@@ -56,6 +63,10 @@ export function deadLettersCommand(log: Log): Command {
   const again = add(
     'replay',
     'Store them now. Rows keep the identity that they always had, so that each is stored once, however often this is run.',
+    `\
+  steptap dead-letters replay
+  steptap dead-letters replay --sink clickhouse \\
+    --clickhouse http://clickhouse:8123`,
   );
   for (const option of [...storeOptions(), ...decodeOptions()]) again.addOption(option);
   again.action(async (flags: GivenFlags) => {
@@ -64,13 +75,14 @@ export function deadLettersCommand(log: Log): Command {
   return command.addHelpText(
     'after',
     `
-A row that a sink refused is sent to that sink again. A line that was no event is read again, with the options given here, and goes to every store.
-Name the same --state and the same stores as the run, which may go on meanwhile.
+A row that a sink refused is sent to that sink again. A line that was no event
+is read again, with the options given here, and goes to every store. Name the
+same --state and the same stores as the run, which may go on meanwhile.
 
 Examples:
   steptap dead-letters ls
   steptap dead-letters show --reason schema --limit 3
-  steptap dead-letters replay --sink clickhouse --clickhouse http://clickhouse:8123`,
+  steptap dead-letters replay --clickhouse http://clickhouse:8123`,
   );
 }
 

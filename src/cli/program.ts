@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import type { Log } from '../log.ts';
 import { version } from '../version.ts';
 import { auditCommand } from './audit.ts';
@@ -18,17 +18,26 @@ export function commandLine(log: Log): Command {
     )
     .version(version)
     .exitOverride()
+    .configureHelp({
+      // That an option is not given unless it is given goes without saying.
+      optionDescription: (option) =>
+        option.defaultValue === false ? option.description : new Help().optionDescription(option),
+    })
     .showHelpAfterError('(steptap --help explains, steptap run --help lists every option)')
     .addHelpText(
       'after',
       `
 Examples:
-  kubectl logs -f POD | steptap                  into an embedded ClickHouse under ./steptap-data
+  # into an embedded ClickHouse under ./steptap-data, which answers questions
+  kubectl logs -f POD | steptap
   steptap query "SELECT step, count() FROM steps GROUP BY step"
-  kubectl logs -f POD --prefix --timestamps | steptap --clickhouse http://clickhouse:8123
+  # into servers
+  kubectl logs -f POD --prefix --timestamps |
+    steptap --clickhouse http://clickhouse:8123
   steptap --input pod.log --elasticsearch http://search:9200 --metrics none
 
-Exit codes: 0 everything was delivered, 1 something was not, 2 an option or the configuration is wrong.`,
+Exit codes: 0 everything was delivered, 1 something was not, 2 an option or the
+configuration is wrong.`,
     );
 
   // Else an error in a command's options would end with commander's exit code, and without the hint.

@@ -24,9 +24,12 @@ export function queryCommand(): Command {
       'after',
       `
 Examples:
-  steptap query "SELECT step, count(), quantile(0.95)(wall_time_s) AS p95 FROM steps GROUP BY step ORDER BY p95 DESC"
-  steptap query "SELECT ts, task, root_error_type, message FROM events WHERE kind = 'error' ORDER BY ts DESC LIMIT 5"
-  steptap query --format JSONEachRow "SELECT * FROM steps WHERE status = 'error'"`,
+  steptap query "SELECT step, count(), quantile(0.95)(wall_time_s) AS p95
+    FROM steps GROUP BY step ORDER BY p95 DESC"
+  steptap query "SELECT ts, task, root_error_type, message FROM events
+    WHERE kind = 'error' ORDER BY ts DESC LIMIT 5"
+  steptap query --format JSONEachRow "SELECT * FROM steps
+    WHERE status = 'error'"`,
     )
     .action(async (sql: string, flags: PlaceFlags & { format: string }) => {
       process.stdout.write(await query(settingsOf(flags).state, withFormat(sql, flags.format)));

@@ -79,20 +79,30 @@ export function runOptions(): Option[] {
     ),
     new Option('--summary <when>', 'at a terminal show how the run goes, and at its end print a table of the steps')
       .choices(['auto', 'always', 'never'])
-      .default('auto', 'auto: at a terminal'),
+      .default('auto', 'auto, which is at a terminal'),
   ];
 }
 
 export const RUN_HELP = `
-Where rows go: the ClickHouse and Elasticsearch that are named; with none, an embedded ClickHouse under --state (see steptap query).
-With --stdout they (also) go to the next program in the pipe, as NDJSON; when that ends, so does steptap.
-Credentials: in the URL, or FLYTE_TELEMETRY_CLICKHOUSE_USER, _PASSWORD, _DATABASE and ELASTICSEARCH_USERNAME, _PASSWORD, _API_KEY.
-FLYTE_TELEMETRY_CLICKHOUSE_TABLE writes steps into that one table, as flytekit itself would.
-What could not be stored is in <state>/dead-letters, with the reason.
+Rows go to the ClickHouse and Elasticsearch that are named; with none, into an
+embedded ClickHouse under --state (see steptap query). What could not be stored
+is in <state>/dead-letters, with the reason.
+Credentials are in the URL, or in FLYTE_TELEMETRY_CLICKHOUSE_USER, _PASSWORD,
+_DATABASE and ELASTICSEARCH_USERNAME, _PASSWORD, _API_KEY.
+FLYTE_TELEMETRY_CLICKHOUSE_TABLE writes steps into that one table, as flytekit
+itself would.
+With --stdout they go to the next program in the pipe too, or only there; when
+that ends, so does steptap.
+A pipeline of -c FILE is read again on SIGHUP, and when one of its files changes.
+At a terminal the run shows how it goes, unless NO_COLOR, CI or TERM=dumb says
+that nobody wants to see it.
 
 Examples:
   kubectl logs -f POD | steptap
-  kubectl logs -f -l execution-id=EXECUTION --prefix --timestamps | steptap --clickhouse http://clickhouse:8123
-  steptap --input pod.log --set namespace=ml-production --set pod=a7hzqtz5cm6k2dnm7k2w-n0-0
+  kubectl logs -f -l execution-id=EXECUTION --prefix --timestamps |
+    steptap --clickhouse http://clickhouse:8123
+  steptap --input pod.log --follow --elasticsearch http://search:9200
   kubectl logs -f POD | steptap --stdout | jq 'select(.status == "error")'
+  steptap --input pod.log --set namespace=ml-production \\
+    --set pod=a7hzqtz5cm6k2dnm7k2w-n0-0
   steptap --input pod.log --logs none --mask password,token --params epochs,lr`;

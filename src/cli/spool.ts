@@ -24,8 +24,13 @@ export function spoolCommand(): Command {
   const command = new Command('spool').description(
     'Look into the spool: what waits for which sink, and whether it is sound. Works while a run is writing to it.',
   );
-  const add = (name: string, description: string, action: (flags: SpoolFlags) => Promise<number>): Command => {
-    const made = new Command(name).description(description);
+  const add = (
+    name: string,
+    description: string,
+    examples: string,
+    action: (flags: SpoolFlags) => Promise<number>,
+  ): Command => {
+    const made = new Command(name).description(description).addHelpText('after', `\nExamples:\n${examples}`);
     for (const option of placeOptions()) made.addOption(option);
     made.action(async (flags: Omit<SpoolFlags, 'state'> & PlaceFlags) => {
       process.exitCode = await action({ ...flags, state: settingsOf(flags).state });
@@ -37,13 +42,31 @@ export function spoolCommand(): Command {
   const from = (): Option => new Option('--from <record>', 'the first record').default('1');
   const to = (): Option => new Option('--to <record>', 'the last record').default('', 'the newest');
   const of = (): Option => new Option('--table <name>', 'rows of this table only').choices([...TABLES]);
-  add('ls', 'List segments, sinks and sources.', ls).addOption(json());
-  add('verify', 'Read every record and check its checksum; exit 1 when something is damaged.', verify);
-  add('cat', 'Print the records: when, from where, how many rows.', cat)
+  const ls_examples = `\
+  steptap spool ls
+  steptap spool ls --state /var/lib/steptap --json`;
+  add('ls', 'List segments, sinks and sources.', ls_examples, ls).addOption(json());
+  const verify_examples = `\
+  steptap spool verify --state /var/lib/steptap`;
+  add('verify', 'Read every record and check its checksum; exit 1 when something is damaged.', verify_examples, verify);
+  const cat_examples = `\
+  steptap spool cat
+  steptap spool cat --from 120 --to 140 --json`;
+  add('cat', 'Print the records: when, from where, how many rows.', cat_examples, cat)
     .addOption(from())
     .addOption(to())
     .addOption(json());
-  add('export', 'Print the rows as NDJSON, with the identity columns, as ClickHouse gets them.', exported)
+  const export_examples = `\
+  steptap spool export --table steps --from 120 --to 140 > steps.ndjson
+  steptap spool export --table steps | clickhouse-client \\
+    --date_time_input_format best_effort \\
+    --query 'INSERT INTO steps FORMAT JSONEachRow'`;
+  add(
+    'export',
+    'Print the rows as NDJSON, with the identity columns, as ClickHouse gets them.',
+    export_examples,
+    exported,
+  )
     .addOption(from())
     .addOption(to())
     .addOption(of());
@@ -53,8 +76,7 @@ export function spoolCommand(): Command {
 Examples:
   steptap spool ls
   steptap spool verify --state /var/lib/steptap
-  steptap spool export --table steps --from 120 --to 140 > steps.ndjson
-  steptap spool export --table steps | clickhouse-client --date_time_input_format best_effort --query 'INSERT INTO steps FORMAT JSONEachRow'`,
+  steptap spool export --table steps > steps.ndjson`,
   );
 }
 
