@@ -111,7 +111,7 @@ function spool({ spool: { bytes, max_bytes, full } }: View, layout: Layout): Lin
   const share = bytes / max_bytes;
   const fill = `${Math.floor(share * 100)} %, ${binaryText(bytes)} of ${binaryText(max_bytes)}`;
   if (full) {
-    return labelled('spool', [{ text: 'FULL', colour: 'red' }, fill, 'reading waits for the sinks'], 1, layout);
+    return labelled('spool', [{ text: 'FULL', colour: 'red' }, fill, 'reading waits'], 1, layout);
   }
   return labelled('spool', [{ text: fill, colour: share >= 0.8 ? 'yellow' : undefined }], 5, layout);
 }

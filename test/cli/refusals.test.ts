@@ -170,18 +170,6 @@ test('a second run on the same state ends with 2 and names the first', async () 
   await third.said(/^reading stdin/);
 });
 
-test.each([
-  [[], 'kubectl logs -f POD | steptap'],
-  [['run'], 'steptap --input pod.log --logs none'],
-  [['query'], 'steptap query "SELECT'],
-  [['ddl'], "steptap ddl --cluster '{cluster}'"],
-])('the help of %j ends with examples', async (command, example) => {
-  const { code, stdout, stderr } = await home.start([...command, '--help'], { input: '' }).ended;
-  expect(stdout).toContain('Examples:');
-  expect(stdout).toContain(example);
-  expect([code, stderr]).toEqual([0, '']);
-});
-
 test('the version is that of the package', async () => {
   const { code, stdout } = await home.start(['--version'], { input: '' }).ended;
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

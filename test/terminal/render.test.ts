@@ -30,7 +30,7 @@ elasticsearch retrying   2.12 M   2m05s         13,233
               http://search:9200 cannot be reached (ECONNREFUSED)
 dead-letters  holding         0       -      1,234,567
               its dead letters cannot be written to the spool
-spool         FULL   100 %, 4.0 GiB of 4.0 GiB   reading waits for the sinks
+spool         FULL   100 %, 4.0 GiB of 4.0 GiB   reading waits
 steps         1,234,000 success   567 error
 dead letters  12 refused by clickhouse   9 schema`),
   );
@@ -50,7 +50,7 @@ dead-letters  holding         0       -
               be written to the spool
 spool         FULL
               100 %, 4.0 GiB of 4.0 GiB
-              reading waits for the ...
+              reading waits
 steps         1,234,000 success
               567 error
 dead letters  12 refused by clickhouse
