@@ -30,13 +30,13 @@ export function explainCommand(): Command {
     .addHelpText(
       'after',
       `
-Nothing is stored. Lines are decoded as a run with the same options decodes them,
-and what a privacy rule hides is hidden here too.
+Nothing is stored. Lines are decoded as a run with the same options decodes
+them, and what a privacy rule hides is hidden here too.
 
 Examples:
   kubectl logs POD --timestamps | steptap explain --lines 3
   steptap explain --input pod.log --mask password,token
-  steptap explain --json '{"event": "flytekit_step", "step": "fit"}' | jq .detail`,
+  steptap explain --json '{"event": "flytekit_step"}' | jq .detail`,
     )
     .action(async (line: string | undefined, flags: ExplainFlags) => {
       await explainLines(line, flags);

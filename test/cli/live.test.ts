@@ -93,6 +93,9 @@ test('a window that is pulled narrow and wide again has a block in it that fits'
     };
     await terminal.until((lines) => fits(lines) && below(terminal));
   }
+  terminal.type('\x03');
+  expect(await terminal.ended).toBe(0);
+  expect(terminal.lines.at(-1)).toBe('steptap: stopped');
 });
 
 test('a second Ctrl-C leaves nothing of the block, and a kill nothing that has to be mended', async () => {

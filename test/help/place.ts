@@ -14,6 +14,7 @@ const SAMPLE = fileURLToPath(new URL('../../pipelines/flytekit.sample.log', impo
 const PROGRAMS = {
   kubectl: `cat '${SAMPLE}'`,
   'clickhouse-client': 'cat > /dev/null',
+  jq: 'cat > /dev/null',
 };
 
 /** Such a run does not end by itself: it is stopped when it has begun. */
