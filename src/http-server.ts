@@ -122,10 +122,16 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const ADDRESS = /^(?:\[(?<ipv6>[^\]]+)\]|(?<host>[^:[\]]*)):(?<port>\d{1,5})$/;
 
+/** Whether it is written as an address; it may be taken all the same. */
+export function isListenAddress(text: string): boolean {
+  return Number(ADDRESS.exec(text)?.groups?.['port'] ?? 65_536) <= 65_535;
+}
+
 async function listen(server: Server, address: string): Promise<void> {
   const parts = ADDRESS.exec(address)?.groups;
   const port = Number(parts?.['port']);
-  if (parts === undefined || port > 65_535) throw cannotListen(address, 'it is not HOST:PORT, :PORT or [IPV6]:PORT');
+  if (parts === undefined || !isListenAddress(address))
+    throw cannotListen(address, 'it is not HOST:PORT, :PORT or [IPV6]:PORT');
   const host = parts['ipv6'] ?? parts['host']!;
   await new Promise<void>((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => {

@@ -5,10 +5,12 @@ import { auditCommand } from './audit.ts';
 import { completionCommand } from './completion.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { ddlCommand } from './ddl.ts';
+import { execCommand } from './exec.ts';
 import { explainCommand } from './explain.ts';
 import { queryCommand } from './query.ts';
 import { runCommand } from './run.ts';
 import { spoolCommand } from './spool.ts';
+import { tapCommand } from './tap.ts';
 
 /** The command line: every command that there is, and its help. */
 export function commandLine(log: Log): Command {
@@ -47,6 +49,8 @@ configuration is wrong.`,
   };
   // A word too many for `run` is a command that does not exist, or a file: it says so itself.
   program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
+  program.addCommand(adopt(execCommand()));
+  program.addCommand(adopt(tapCommand(log)), { hidden: true });
   program.addCommand(adopt(queryCommand()));
   program.addCommand(adopt(explainCommand()));
   program.addCommand(adopt(ddlCommand(log)));

@@ -93,7 +93,7 @@ FLYTE_TELEMETRY_CLICKHOUSE_TABLE writes steps into that one table, as flytekit
 itself would.
 With --stdout they go to the next program in the pipe too, or only there; when
 that ends, so does steptap.
-A pipeline of -c FILE is read again on SIGHUP, and when one of its files changes.
+A pipeline of -c FILE is read again on SIGHUP, and when the file changes.
 At a terminal the run shows how it goes, unless NO_COLOR, CI or TERM=dumb says
 that nobody wants to see it.
 

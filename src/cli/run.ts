@@ -6,6 +6,7 @@ import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { undelivered } from '../pipeline.ts';
 import { leave } from './reader.ts';
+import type { SpoolRecord } from '../spool/spool.ts';
 import { Summary } from '../summary.ts';
 import { finalTable } from '../terminal/ending.ts';
 import { Live, watched } from '../terminal/live.ts';
@@ -15,8 +16,8 @@ import { finish, left } from './ending.ts';
 import { list } from './options.ts';
 import { reloads } from './reload.ts';
 import { RUN_HELP, runOptions, type RunFlags } from './run-options.ts';
-import { Running } from './running.ts';
-import { settingsOf } from './settings.ts';
+import { Running, type RunningOptions } from './running.ts';
+import { settingsOf, type Settings } from './settings.ts';
 import { onSignals } from './signals.ts';
 
 export function runCommand(log: Log): Command {
@@ -27,27 +28,29 @@ export function runCommand(log: Log): Command {
   return command.addHelpText('after', RUN_HELP).action(async (flags: RunFlags, { args: [word] }: Command) => {
     if (word !== undefined)
       throw new UsageError(`${word}: there is no such command; to read a file write --input ${word}`);
-    leave(await run(flags, log));
+    const drop_oldest = flags.dropOldest === undefined ? undefined : list(flags.dropOldest);
+    const { store, summary } = flags;
+    leave(await run(() => settingsOf(flags), { store: store !== false, drop_oldest, summary }, log));
   });
 }
 
-async function run(flags: RunFlags, plain: Log): Promise<number> {
+export interface RunOptions extends Omit<RunningOptions, 'appended'> {
+  readonly summary: RunFlags['summary'];
+  /** Sees every record. */
+  readonly appended?: (record: SpoolRecord) => void;
+}
+
+/** Runs the pipeline that `read` gives, and those that it becomes. Resolves with the exit code. */
+export async function run(read: () => Settings, options: RunOptions, plain: Log): Promise<number> {
   const live = new Live(process.stderr, systemClock);
   const log = live.above(plain);
   const summary = new Summary();
-  const wanted = flags.summary === 'always' || (flags.summary === 'auto' && process.stderr.isTTY);
-  const running = await Running.open(
-    settingsOf(flags),
-    {
-      store: flags.store !== false,
-      drop_oldest: flags.dropOldest === undefined ? undefined : list(flags.dropOldest),
-      appended: (record) => {
-        if (wanted) summary.add(record.batch);
-      },
-    },
-    systemClock,
-    log,
-  );
+  const wanted = options.summary === 'always' || (options.summary === 'auto' && process.stderr.isTTY);
+  const appended = (record: SpoolRecord): void => {
+    if (wanted) summary.add(record.batch);
+    options.appended?.(record);
+  };
+  const running = await Running.open(read(), { ...options, appended }, systemClock, log);
   const { ledger, registry, state, deadLetters } = running;
   try {
     const earlier = ledger.totals(deadLetters.sink.name).accepted;
@@ -59,7 +62,7 @@ async function run(flags: RunFlags, plain: Log): Promise<number> {
       ...(metrics === undefined ? {} : { metrics }),
       state: running.settings.state,
     });
-    const reload = reloads(running, () => settingsOf(flags), log);
+    const reload = reloads(running, read, log);
     const waiting = (): void => {
       live.end();
       left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
@@ -70,7 +73,7 @@ async function run(flags: RunFlags, plain: Log): Promise<number> {
     const look = watch({ clock: systemClock, counters, summary, ledger, lanes, deadLetters, spool: state.spool });
     // Rows that go to the same screen would run through the block.
     const shared = process.stdout.isTTY && running.stores.some(({ gone }) => gone !== undefined);
-    if (flags.summary !== 'never' && !shared && watched(process.stderr, process.env)) live.start(look);
+    if (options.summary !== 'never' && !shared && watched(process.stderr, process.env)) live.start(look);
     const result = await running.start(counters, stop).done;
     reload.end();
     live.end();

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import { startPipeline, type Pipeline } from '../pipeline.ts';
 import { createPrometheusSink, StepRegistry, type PrometheusSink } from '../sinks/prometheus/index.ts';
 import { laneOf, type Sink } from '../sinks/sink.ts';
+import type { Source } from '../sources/source.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { Slabs } from '../slabs.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
@@ -31,6 +32,12 @@ export interface RunningOptions {
   readonly drop_oldest: readonly string[] | undefined;
   /** Sees every record. */
   readonly appended: (record: SpoolRecord) => void;
+  /** Read instead of what the pipeline names. */
+  readonly sources?: readonly Source[];
+  /** Called when the settings make sense, before anything is opened; gives those that hold, which may have another state. */
+  readonly checked?: (settings: Settings) => Settings;
+  /** True: an address of metrics that cannot be listened on is worth a warning, not a failure. */
+  readonly metrics_optional?: boolean;
 }
 
 /** A store with the lane that serves it. */
@@ -60,8 +67,7 @@ export class Running {
   readonly lanes = new Lanes();
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #store: boolean;
-  readonly #dropping: readonly string[] | undefined;
+  readonly #options: RunningOptions;
   readonly #slabs = new Slabs();
   readonly #left = new AbortController();
   readonly #served = new Map<string, Served>();
@@ -78,9 +84,8 @@ export class Running {
   #queries: QueryServer | undefined;
   #pipeline: Pipeline | undefined;
 
-  private constructor({ store, drop_oldest }: RunningOptions, clock: Clock, log: Log) {
-    this.#store = store;
-    this.#dropping = drop_oldest;
+  private constructor(options: RunningOptions, clock: Clock, log: Log) {
+    this.#options = options;
     this.#clock = clock;
     this.#log = log;
     this.#tell = teller(log);
@@ -90,12 +95,13 @@ export class Running {
   static async open(settings: Settings, options: RunningOptions, clock: Clock, log: Log): Promise<Running> {
     const running = new Running(options, clock, log);
     const plan = await running.#plan(settings);
-    running.state = await openState(stateSettings(settings), clock, log, running.#slabs, (record) => {
+    const checked = options.checked?.(settings) ?? settings;
+    running.state = await openState(stateSettings(checked), clock, log, running.#slabs, (record) => {
       running.ledger.accept(record);
       options.appended(record);
     });
     try {
-      await running.#begin(plan);
+      await running.#begin({ ...plan, settings: checked });
     } catch (error) {
       await running.close();
       throw error;
@@ -188,7 +194,9 @@ export class Running {
   async #plan(settings: Settings): Promise<Plan> {
     const stdin = (): Readable => this.#detached ?? process.stdin;
     const decode = decoding(settings);
-    const sources = inputs(settings, stdin, this.#clock, this.#log, this.sources);
+    const given = this.#options.sources?.map((source): [string, Source] => [source.name, source]);
+    const sources =
+      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.sources) : new Map(given);
     const metrics = metricsSettings(settings);
     const embedding = (): void => {
       if (this.#pipeline === undefined) {
@@ -197,7 +205,7 @@ export class Running {
         throw new UsageError('the embedded ClickHouse cannot join a pipeline that runs: restart steptap');
       }
     };
-    const stores = await plannedStores({ settings, store: this.#store }, this.#clock, this.#log, embedding);
+    const stores = await plannedStores({ settings, store: this.#options.store }, this.#clock, this.#log, embedding);
     this.#droppable(stores);
     const sinks = new Map<PlannedStore, Sink>();
     for (const planned of stores) {
@@ -207,7 +215,7 @@ export class Running {
   }
 
   #droppable(stores: readonly PlannedStore[]): void {
-    const wrong = this.#dropping?.find((name) => !stores.some((store) => store.name === name));
+    const wrong = this.#options.drop_oldest?.find((name) => !stores.some((store) => store.name === name));
     if (wrong === undefined) return;
     const known = stores.map(({ name }) => name).join(', ') || 'none';
     throw new UsageError(`--drop-oldest ${wrong}: rows go to no such sink; there are ${known}`);
@@ -258,7 +266,7 @@ export class Running {
   async #serve(planned: PlannedStore, sink: Sink): Promise<void> {
     this.#tell.store(sink);
     const cursor = await this.state.cursor(laneOf(sink), sink.tables);
-    const drop_oldest = this.#dropping?.includes(planned.name) ?? planned.drop_oldest;
+    const drop_oldest = this.#options.drop_oldest?.includes(planned.name) ?? planned.drop_oldest;
     const lane = this.#lane(sink, cursor, { drop_oldest, linger_ms: planned.linger_ms ?? BLOCK_LIMITS.linger_ms });
     sink.gone?.addEventListener('abort', () => this.#leave(), { once: true });
     this.#served.set(planned.name, { planned, lane });
@@ -328,6 +336,7 @@ export class Running {
                 this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
             },
             this.#log,
+            this.#options.metrics_optional,
           );
     await before?.close();
   }

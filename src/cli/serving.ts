@@ -6,11 +6,15 @@ import type { Spool } from '../spool/spool.ts';
 import { METRICS } from './run-options.ts';
 
 /** Serves the metrics. The default address may be taken by another steptap: that is worth a warning, not a failure. */
-export async function serveMetrics(options: HttpServerOptions, log: Log): Promise<HttpServer | undefined> {
+export async function serveMetrics(
+  options: HttpServerOptions,
+  log: Log,
+  optional = options.listen === METRICS,
+): Promise<HttpServer | undefined> {
   try {
     return await startHttpServer(options);
   } catch (error) {
-    if (options.listen !== METRICS) throw new UsageError((error as Error).message, { cause: error });
+    if (!optional) throw new UsageError((error as Error).message, { cause: error });
     log('warning', `no metrics: ${(error as Error).message}`);
     return undefined;
   }

@@ -15,6 +15,9 @@ const PROGRAMS = {
   kubectl: `cat '${SAMPLE}'`,
   'clickhouse-client': 'cat > /dev/null',
   jq: 'cat > /dev/null',
+  python: `cat '${SAMPLE}' >&2`,
+  'pyflyte-execute': `cat '${SAMPLE}' >&2`,
+  'task.sh': `cat '${SAMPLE}' >&2`,
 };
 
 /** Such a run does not end by itself: it is stopped when it has begun. */
@@ -49,6 +52,7 @@ export class Place {
     });
     await mkdir(join(root, 'first'));
     await cp(SAMPLE, join(root, 'first', 'pod.log'));
+    await cp(join(root, 'bin', 'task.sh'), join(root, 'first', 'task.sh'));
     for (const run of [
       'steptap --input pod.log --metrics none',
       'steptap --input pod.log --metrics none --state var --clickhouse http://clickhouse:8123',

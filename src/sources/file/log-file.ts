@@ -45,6 +45,11 @@ export class LogFile {
     return undefined;
   }
 
+  /** A file that was opened already, and need not have a name any more. */
+  static of(fd: number): LogFile {
+    return new LogFile(fd);
+  }
+
   /** The same file from its start, after it was truncated. */
   anew(): LogFile {
     return new LogFile(this.#fd);
