@@ -11,6 +11,7 @@ import { queryCommand } from './query.ts';
 import { runCommand } from './run.ts';
 import { spoolCommand } from './spool.ts';
 import { tapCommand } from './tap.ts';
+import { testCommand } from './test.ts';
 
 /** The command line: every command that there is, and its help. */
 export function commandLine(log: Log): Command {
@@ -57,6 +58,7 @@ configuration is wrong.`,
   program.addCommand(adopt(deadLettersCommand(log)));
   program.addCommand(adopt(spoolCommand()));
   program.addCommand(adopt(auditCommand(log)));
+  program.addCommand(adopt(testCommand()));
   program.addCommand(adopt(completionCommand()));
   return program;
 }

@@ -22,9 +22,11 @@ export interface Settings {
   readonly state: string;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Reads the pipeline and checks the options. Throws a UsageError that says what is wrong, and where. */
-export function settingsOf(flags: Partial<RunFlags>): Settings {
-  const pipeline = loadPipeline(flags.config ?? [], process.env);
+export function settingsOf(flags: Partial<RunFlags>, environment: Environment = process.env): Settings {
+  const pipeline = loadPipeline(flags.config ?? [], environment);
   const config = overlay(pipeline.config, flags);
   const state = config.state?.directory ?? (filters({ config, pipeline }) ? NO_STATE : DEFAULT_STATE);
   return { pipeline, config, state };
@@ -36,7 +38,7 @@ function filters(named: Pick<Settings, 'config' | 'pipeline'>): boolean {
   return stores.length > 0 && stores.every(([, { type }]) => type === 'stdout');
 }
 
-export function decoding({ pipeline, config }: Settings): DecodeOptions {
+export function decoding({ pipeline, config }: Settings, environment: Environment = process.env): DecodeOptions {
   const { enrichment = {}, dialects = {}, limits = {} } = config;
   const named = zone(enrichment.timezone ?? 'UTC');
   if (named === undefined) {
@@ -46,7 +48,7 @@ export function decoding({ pipeline, config }: Settings): DecodeOptions {
   const events = config.events === undefined ? undefined : compileEvents(config.events);
   return {
     constants: enrichment.constants ?? {},
-    privacy: privacyRules(config.privacy ?? {}, process.env, events?.hashes),
+    privacy: privacyRules(config.privacy ?? {}, environment, events?.hashes),
     events,
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),

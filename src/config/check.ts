@@ -11,7 +11,7 @@ import { didYouMean } from './suggest.ts';
 export const KEYS = ['sources', 'dialects', 'events', 'enrichment', 'privacy', 'sinks', 'state', 'limits'] as const;
 
 /** In names of lanes, of their files, and of labels. */
-const NAME = /^[a-z][a-z0-9_-]{0,40}$/;
+export const NAME = /^[a-z][a-z0-9_-]{0,40}$/;
 
 let ajv: Ajv | undefined;
 const compiled = new WeakMap<object, ValidateFunction>();
@@ -162,7 +162,8 @@ class Checking {
   }
 }
 
-function validatorOf(schema: object): ValidateFunction {
+/** Compiled once; it finds all that is wrong. */
+export function validatorOf(schema: object): ValidateFunction {
   let validate = compiled.get(schema);
   if (validate === undefined) {
     if (ajv === undefined) {

@@ -48,18 +48,26 @@ export class ConfigDocument {
   readonly #document: Document.Parsed;
   readonly #filled: ReadonlySet<Scalar>;
 
-  /** Reads and parses it. Throws ConfigErrors that say all that is wrong. */
-  constructor(file: string, environment: Readonly<Record<string, string | undefined>>) {
+  /**
+   * Reads and parses it. Throws ConfigErrors that say all that is wrong; `named` is what the file is called in those of a file that cannot be read. Without an
+   * `environment` there are no placeholders: `${` is text.
+   */
+  constructor(
+    file: string,
+    environment: Readonly<Record<string, string | undefined>> | undefined,
+    named = `--config ${file}`,
+  ) {
     this.file = file;
-    this.text = read(file);
+    this.text = read(file, named);
     this.#document = parseDocument(this.text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
     const { errors, warnings } = this.#document;
     const wrong = [...errors, ...warnings].map(
       ({ pos: [at], message }) => `${this.#place(at)}: ${message.replace(/\s+/g, ' ')}`,
     );
     if (wrong.length > 0) throw new ConfigErrors(wrong);
-    const filling = new Filling(file, environment);
-    const problems = filling.all(this.#document).map(([at, message]) => `${this.#place(at)}: ${message}`);
+    const filling = new Filling(file, environment ?? {});
+    const found = environment === undefined ? [] : filling.all(this.#document);
+    const problems = found.map(([at, message]) => `${this.#place(at)}: ${message}`);
     if (problems.length > 0) throw new ConfigErrors(problems);
     this.#filled = filling.filled;
     this.secrets = filling.files;
@@ -173,7 +181,7 @@ class Filling {
   }
 }
 
-function read(file: string): string {
+function read(file: string, named: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -184,7 +192,7 @@ function read(file: string): string {
         : code === 'EISDIR'
           ? 'is a directory; name a file'
           : `cannot be read (${code ?? 'unknown error'})`;
-    throw new ConfigErrors([`--config ${file}: ${reason}`]);
+    throw new ConfigErrors([`${named}: ${reason}`]);
   }
 }
 

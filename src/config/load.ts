@@ -44,7 +44,7 @@ export function loadPipeline(
   if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
   const merged = documents.map((document) => document.value() ?? {}).reduce<unknown>(merge, {});
   const of = (path: Path): ConfigDocument => documents.findLast((document) => document.has(path)) ?? documents[0]!;
-  const error = (problems: readonly Problem[]): UsageError => new UsageError(told(problems, of).join('\n'));
+  const error = (problems: readonly Problem[]): UsageError => new UsageError(problemLines(problems, of).join('\n'));
   const { config, problems } = check(merged, (path) => of(path).filled(path));
   if (problems.length > 0) throw error(problems);
   return {
@@ -55,8 +55,8 @@ export function loadPipeline(
   };
 }
 
-/** In the order in which they stand. */
-function told(problems: readonly Problem[], of: (path: Path) => ConfigDocument): string[] {
+/** `file:line:column: option: message`, in the order in which they stand. */
+export function problemLines(problems: readonly Problem[], of: (path: Path) => ConfigDocument): string[] {
   const lines = problems.map(({ path, message, name }) => {
     const place = of(path).place(path, name);
     return { place, text: `${place}: ${path.length === 0 ? '' : `${path.map(String).join('.')}: `}${message}` };
