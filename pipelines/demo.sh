@@ -11,7 +11,7 @@ ask() {
   steptap query --state "$state" --format PrettyCompactMonoBlock "$2"
 }
 
-steptap --input pipelines/flytekit.sample.log --state "$state" --metrics none --summary always
+steptap -c pipelines/flytekit.yaml -c pipelines/demo.yaml --input pipelines/flytekit.sample.log --summary always
 
 ask 'Which task is slow? p99 of user code, and the share of the time that is not user code:' "
   SELECT task, countIf(step = 'execute_user_code') AS runs,

@@ -9,6 +9,7 @@ import { execCommand } from './exec.ts';
 import { explainCommand } from './explain.ts';
 import { queryCommand } from './query.ts';
 import { runCommand } from './run.ts';
+import { schemaCommand } from './schema.ts';
 import { spoolCommand } from './spool.ts';
 import { tapCommand } from './tap.ts';
 import { testCommand } from './test.ts';
@@ -59,6 +60,7 @@ configuration is wrong.`,
   program.addCommand(adopt(spoolCommand()));
   program.addCommand(adopt(auditCommand(log)));
   program.addCommand(adopt(testCommand()));
+  program.addCommand(adopt(schemaCommand()));
   program.addCommand(adopt(completionCommand()));
   return program;
 }

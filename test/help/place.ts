@@ -8,7 +8,8 @@ import { startElasticsearchBench, type ElasticsearchBench } from '../contract/el
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const SAMPLE = fileURLToPath(new URL('../../pipelines/flytekit.sample.log', import.meta.url));
+const PIPELINES = fileURLToPath(new URL('../../pipelines', import.meta.url));
+const SAMPLE = join(PIPELINES, 'flytekit.sample.log');
 
 /** Programs of other people that examples use, as far as the examples need them. */
 const PROGRAMS = {
@@ -53,6 +54,7 @@ export class Place {
     await mkdir(join(root, 'first'));
     await cp(SAMPLE, join(root, 'first', 'pod.log'));
     await cp(join(root, 'bin', 'task.sh'), join(root, 'first', 'task.sh'));
+    await cp(PIPELINES, join(root, 'first', 'pipelines'), { recursive: true });
     for (const run of [
       'steptap --input pod.log --metrics none',
       'steptap --input pod.log --metrics none --state var --clickhouse http://clickhouse:8123',
