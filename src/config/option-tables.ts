@@ -1,3 +1,4 @@
+import { eventOptions } from '../dialects/custom/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { dialectOptions, SECTIONS, sinkCommon, sourceSchema, type ObjectSchema } from './schema.ts';
 
@@ -22,6 +23,7 @@ export function optionSchemas(): Map<string, ObjectSchema> {
   return new Map([
     ...named('sources', sources),
     ...named('dialects', dialectOptions),
+    ['events.*', eventOptions],
     ['enrichment', enrichment],
     ['privacy', privacy],
     ...named('sinks', sinks),

@@ -1,3 +1,4 @@
+import { eventOptions } from '../dialects/custom/schema.ts';
 import { testFileOptions } from '../pipeline-tests/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { NAME } from './check.ts';
@@ -29,6 +30,10 @@ export function pipelineSchema(): Schema {
         ...named('Ways of writing lines, and what becomes of them.'),
         additionalProperties: false,
         properties: Object.fromEntries(dialects),
+      },
+      events: {
+        ...named('Lines of JSON that your own code writes, by a name of your own.'),
+        additionalProperties: published(eventOptions),
       },
       sinks: components('sink', 'Where rows go, by a name of your own.', sinks),
       ...Object.fromEntries(Object.entries(SECTIONS).map(([name, schema]) => [name, section(schema)])),

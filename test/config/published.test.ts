@@ -48,7 +48,7 @@ function refused(load: (file: string) => unknown, text: string): string | undefi
 }
 
 const pipelineRefused = (text: string): string | undefined =>
-  refused((file) => loadPipeline([file], { NUMBER: '5', HOST: 'search', WORD: 'auto' }), text);
+  refused((file) => loadPipeline([file], { NUMBER: '5', HOST: 'search', WORD: 'auto', KIND: 'step' }), text);
 
 function agree(schema: ValidateFunction, text: string, refusal: string | undefined): boolean {
   const fits = schema(parse(text));
@@ -72,6 +72,8 @@ test.each([
   'privacy: { params: all, mask: [password] }',
   'privacy: { params: [epochs], hash: [user], hash_key: 0123456789abcdef }',
   'dialects: { flytekit: , log: { store: false } }',
+  'events: { epoch: { match: { event: e, v: [1, 2] }, kind: step, schema: { type: object }, fields: { step: name, wall_time_s: { key: t, unit: ms } } } }',
+  'events: { epoch: { match: { event: e }, kind: "${env:KIND}", labels: [model, { size: meta.size }], privacy: { mask: [email] } } }',
   'enrichment: { constants: { pod: "${env:HOST}" }, timezone: Europe/Berlin }',
   'state: { directory: none, sync: always, spool_bytes: "${env:WORD}", spool_memory: 12m }',
   'limits: { max_line_bytes: 4096, grace_s: "${env:NUMBER}" }',
@@ -109,6 +111,11 @@ test.each([
   'privacy: { hash_key: short }',
   'dialects: { flyte: {} }',
   'dialects: { log: { store: maybe } }',
+  'events: { epoch: }',
+  'events: { epoch: { match: {} } }',
+  'events: { epoch: { match: { event: e }, kind: stage } }',
+  'events: { epoch: { match: { event: e }, fields: { stap: name } } }',
+  'events: { epoch: { match: { event: e }, fields: { wall_time_s: { key: t, unit: weeks } } } }',
   'enrichment: { constants: { colour: red } }',
   'state: { sync: sometimes }',
   'state: { spool_bytes: lots }',

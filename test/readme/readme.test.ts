@@ -38,7 +38,12 @@ test.each(BLOCKS)('what the README shows can be loaded:\n%s', (yaml) => {
   expect(load(yaml)).not.toEqual({});
 });
 
-const REQUIRED: Readonly<Record<string, unknown>> = { path: 'a.log', directory: 'out', urls: ['http://server:1'] };
+const REQUIRED: Readonly<Record<string, unknown>> = {
+  path: 'a.log',
+  directory: 'out',
+  urls: ['http://server:1'],
+  match: { event: 'x' },
+};
 
 /** Every example and default in the tables, as the pipeline in which it stands. */
 const EXAMPLES = [...optionSchemas()].flatMap(([where, { properties, required = [] }]) =>
