@@ -77,3 +77,25 @@ test('the demo is flytekit.yaml with the engine inside the process', async () =>
   const { stdout } = await home.start(['query', ...of, '--format', 'TSV', sql]).ended;
   expect(stdout).toBe('1\t19\n');
 });
+
+test('own-events.yaml makes steps of lines that no dialect knows, and its labels are on the histogram', async () => {
+  const rest = `sinks: { clickhouse: { urls: [], path: ./store }, prometheus: { listen: '127.0.0.1:0' } }\n`;
+  writeFileSync(join(home.path, 'here.yaml'), rest);
+  const cli = home.start(['-c', resolve('pipelines/own-events.yaml'), '-c', 'here.yaml']);
+  const { metrics } = await cli.said(/^reading stdin/);
+  await cli.write('{"event": "epoch_done", "v": 1, "name": "fit", "took_ms": 1250, "model": "resnet"}\n');
+  let text = '';
+  while (!/_count\{.*step="fit".*\} 1\n/.test(text)) text = await (await fetch(String(metrics))).text();
+  expect(text).toMatch(/steptap_step_duration_seconds_sum\{.*model="resnet".*\} 1\.25\n/);
+  cli.end();
+  expect((await cli.ended).code).toBe(0);
+});
+
+test('what only the events themselves can tell is told with its place', async () => {
+  const wrong = 'events:\n  epoch:\n    match: { event: e }\n    fields: { step: { key: name, unit: ms } }\n';
+  writeFileSync(join(home.path, 'a.yaml'), wrong);
+  writeFileSync(join(home.path, 'a.test.yaml'), 'tests: [{ name: a, input: x }]\n');
+  const { code, stderr } = await runCli(['test', 'a.yaml'], { cwd: home.path });
+  expect(stderr).toMatch(/^steptap: a\.yaml:4:\d+: events\.epoch\.fields\.step[^\n]*unit[^\n]*\n$/);
+  expect(code).toBe(2);
+});
