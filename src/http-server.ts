@@ -58,6 +58,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return { url: `http://${host}:${port}`, close: () => close(server) };
 }
 
+/** Listens there and stops at once. Rejects as `startHttpServer` would. */
+export async function tryListening(address: string): Promise<void> {
+  const server = createServer();
+  await listen(server, address);
+  await close(server);
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,

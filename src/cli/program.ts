@@ -2,6 +2,7 @@ import { Command, Help } from 'commander';
 import type { Log } from '../log.ts';
 import { version } from '../version.ts';
 import { auditCommand } from './audit.ts';
+import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { ddlCommand } from './ddl.ts';
@@ -51,6 +52,7 @@ configuration is wrong.`,
   };
   // A word too many for `run` is a command that does not exist, or a file: it says so itself.
   program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
+  program.addCommand(adopt(checkCommand()));
   program.addCommand(adopt(execCommand()));
   program.addCommand(adopt(tapCommand(log)), { hidden: true });
   program.addCommand(adopt(queryCommand()));

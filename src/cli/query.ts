@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { openEmbedded } from '../sinks/clickhouse/embedded.ts';
+import { embeddedInstalled, openEmbedded } from '../sinks/clickhouse/embedded.ts';
 import { lockHolder, lockState } from '../state/lock.ts';
 import { askRun } from '../state/query-socket.ts';
 import { placeOptions, type PlaceFlags } from './options.ts';
 import { settingsOf } from './settings.ts';
-import { embeddedInstalled, embeddedPath } from './stores.ts';
+import { embeddedPath } from './stores.ts';
 
 export function queryCommand(): Command {
   const command = new Command('query');

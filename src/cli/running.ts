@@ -22,7 +22,7 @@ import { inputs, type Inputs } from './inputs.ts';
 import { readiness, serveMetrics } from './serving.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
 import { openState, type State } from './state.ts';
-import { createDeadLetterSink, plannedStores, type PlannedStore } from './stores.ts';
+import { createDeadLetterSink, plannedStores, type PlannedStore, droppable } from './stores.ts';
 import { teller } from './teller.ts';
 
 export interface RunningOptions {
@@ -206,19 +206,12 @@ export class Running {
       }
     };
     const stores = await plannedStores({ settings, store: this.#options.store }, this.#clock, this.#log, embedding);
-    this.#droppable(stores);
+    droppable(this.#options.drop_oldest, stores);
     const sinks = new Map<PlannedStore, Sink>();
     for (const planned of stores) {
       if (this.#served.get(planned.name)?.planned.key !== planned.key) sinks.set(planned, planned.create());
     }
     return { settings, decode, sources, stores, sinks, metrics };
-  }
-
-  #droppable(stores: readonly PlannedStore[]): void {
-    const wrong = this.#options.drop_oldest?.find((name) => !stores.some((store) => store.name === name));
-    if (wrong === undefined) return;
-    const known = stores.map(({ name }) => name).join(', ') || 'none';
-    throw new UsageError(`--drop-oldest ${wrong}: rows go to no such sink; there are ${known}`);
   }
 
   async #begin(plan: Plan): Promise<void> {

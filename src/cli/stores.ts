@@ -7,6 +7,7 @@ import { EVENT_TABLES } from '../fields.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CLICKHOUSE_DEFAULTS, createClickHouseSink, fromEnvironment } from '../sinks/clickhouse/index.ts';
+import { embeddedInstalled } from '../sinks/clickhouse/embedded.ts';
 import { createFilesSink } from '../sinks/files/index.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { STDOUT_DEFAULTS } from '../sinks/stdout/index.ts';
@@ -87,6 +88,14 @@ export async function plannedStores(
   return [{ name: FILES, key: 'files', drop_oldest: false, create }];
 }
 
+/** Throws a UsageError unless rows go to each of the sinks that may give up their oldest. */
+export function droppable(named: readonly string[] | undefined, stores: readonly Pick<PlannedStore, 'name'>[]): void {
+  const wrong = named?.find((name) => !stores.some((store) => store.name === name));
+  if (wrong === undefined) return;
+  const known = stores.map(({ name }) => name).join(', ') || 'none';
+  throw new UsageError(`--drop-oldest ${wrong}: rows go to no such sink; there are ${known}`);
+}
+
 /** The sinks that keep rows, as they are named; flytekit's environment names one where nothing else does. */
 export function namedStores(
   { config, pipeline }: Pick<Settings, 'config' | 'pipeline'>,
@@ -147,17 +156,6 @@ export function embeddedPath(state: string): string {
 /** Where the rows go without the embedded engine. */
 function filesPath(state: string): string {
   return join(state, 'ndjson');
-}
-
-/** True when the package `chdb` can be loaded. */
-export async function embeddedInstalled(): Promise<boolean> {
-  try {
-    import.meta.resolve('chdb/connection');
-    await import('chdb/connection');
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Dead letters are files of the state directory; without one, lines of steptap's own log. */

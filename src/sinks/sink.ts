@@ -1,4 +1,5 @@
 import type { Rows, Table } from '../batch.ts';
+import type { CheckItem } from '../check/item.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
@@ -180,6 +181,11 @@ export interface Sink extends Partial<Auditable> {
    * queries behind. Rejects like `send`. Absent where sending again does no harm: ids that are refused the second time.
    */
   find?(part: Part, signal: AbortSignal): Promise<Found>;
+  /**
+   * What a run would find: whether every end can be reached, what would be made or is missing, and what the user may. Changes nothing, needs no `open`, and
+   * resolves in time (`inTime` for each endpoint), whatever is wrong. Absent where there is nothing that could be wrong.
+   */
+  check?(signal: AbortSignal): Promise<CheckItem[]>;
   /** What stands at the other end, in a few words, for the start-up log line: `ClickHouse 26.7.2 at http://...`. */
   describe(): string;
   close(): Promise<void>;

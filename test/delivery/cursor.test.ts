@@ -224,3 +224,12 @@ test('a lane that is new on an old spool has accepted what is in it', async () =
     expect(living.totals()).toEqual({ ...NO_TOTALS, accepted: 2, stored: 2 });
   });
 });
+
+test('the cursor of a sink is found by whoever looks on, whatever a pipeline calls it', async () => {
+  await World.run(async (world) => {
+    const store = await openCursor(diskFs, world.directory, 'clickhouse_2-eu', () => undefined);
+    await store.save(deepest(1), true, () => undefined);
+    await store.close();
+    expect([...(await readCursors(diskFs, world.directory)).keys()]).toEqual(['clickhouse_2-eu']);
+  });
+});

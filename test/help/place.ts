@@ -21,6 +21,8 @@ const PROGRAMS = {
   'task.sh': `cat '${SAMPLE}' >&2`,
 };
 
+const PIPELINE = 'sources: { pods: { type: file, path: pod.log } }\nsinks: { files: { directory: rows } }\n';
+
 /** Such a run does not end by itself: it is stopped when it has begun. */
 const ENDLESS = /--follow\b/;
 
@@ -53,6 +55,7 @@ export class Place {
     });
     await mkdir(join(root, 'first'));
     await cp(SAMPLE, join(root, 'first', 'pod.log'));
+    await writeFile(join(root, 'first', 'pipeline.yaml'), PIPELINE);
     await cp(join(root, 'bin', 'task.sh'), join(root, 'first', 'task.sh'));
     await cp(PIPELINES, join(root, 'first', 'pipelines'), { recursive: true });
     for (const run of [

@@ -11,6 +11,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed; without it standard input stays open. */
   readonly input?: string | Buffer;
+  /** Another user than that of the test; for root only. */
+  readonly uid?: number;
 }
 
 export interface Ended {
@@ -36,10 +38,11 @@ export class Cli {
   stderr = '';
   #changed: () => void = () => undefined;
 
-  constructor(args: readonly string[], { cwd, env = {}, input }: CliOptions) {
+  constructor(args: readonly string[], { cwd, env = {}, input, uid }: CliOptions) {
     if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: npm run build`);
     const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
-    this.child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH, HOME, TMPDIR, ...env } });
+    const user = uid === undefined ? {} : { uid };
+    this.child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH, HOME, TMPDIR, ...env }, ...user });
     this.child.stdin!.on('error', () => undefined);
     this.child.stdout!.on('data', (text: Buffer) => (this.stdout += text.toString('utf8')));
     this.child.stderr!.on('data', (text: Buffer) => {

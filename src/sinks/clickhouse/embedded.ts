@@ -23,3 +23,14 @@ export async function openEmbedded(path: string): Promise<Embedded> {
     close: () => client.close(),
   };
 }
+
+/** True when the package `chdb` can be loaded. */
+export async function embeddedInstalled(): Promise<boolean> {
+  try {
+    import.meta.resolve('chdb/connection');
+    await import('chdb/connection');
+    return true;
+  } catch {
+    return false;
+  }
+}

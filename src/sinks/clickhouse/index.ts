@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Table } from '../../batch.ts';
+import type { CheckItem } from '../../check/item.ts';
 import { EVENT_TABLES } from '../../fields.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type Sink,
   type SinkContext,
 } from '../sink.ts';
+import { checkClickHouse } from './check.ts';
 import { connect, type Connection } from './connect.ts';
 import { identifier, onCluster, qualified } from './ddl.ts';
 import { elsewhere } from './errors.ts';
@@ -87,6 +89,10 @@ class ClickHouseSink implements Sink {
     if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context.clock);
     const run = async (query: string): Promise<string> => (await this.#ask({ query }, signal)).text;
     this.#server = await prepare(run, this.#options, this.#context.log);
+  }
+
+  check(signal: AbortSignal): Promise<CheckItem[]> {
+    return checkClickHouse(this.#options, this.#context, signal);
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {

@@ -3,6 +3,7 @@ import type { Part } from '../sink.ts';
 import { SinkError } from '../sink.ts';
 import type { Body } from '../identity.ts';
 import { apply, describeTables, type Run } from './catalog.ts';
+import type { Difference } from './compare.ts';
 import { qualified, VIEW, type Target } from './ddl.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
@@ -25,12 +26,30 @@ export function createLegacyTable(target: Target, table: string): string {
 
 /** Makes sure that the table is there. Whatever columns it has are its owner's business. */
 export async function prepareLegacy(run: Run, options: ClickHouseOptions, table: string, log: Log): Promise<void> {
+  const { statements, unfit } = await surveyLegacy(run, options, table);
+  await apply(run, options, statements, log);
+  if (unfit.length > 0) throw new SinkError('hold', 'schema', unfit.join('; '));
+}
+
+/** Whether the table is there, and can be written to. Changes nothing. */
+export async function surveyLegacy(
+  run: Run,
+  options: ClickHouseOptions,
+  table: string,
+): Promise<Difference & { kind: 'table'; name: string; exists: boolean }> {
   const target: Target = { database: options.database };
   const existing = (await describeTables(run, options.database, [table])).get(table);
-  if (existing === undefined) await apply(run, options, [createLegacyTable(target, table)], log);
-  if (existing?.engine !== 'View') return;
   const advice = `leave \`table\` out, and the view ${VIEW} shows what steptap stores`;
-  throw new SinkError('hold', 'schema', `${qualified(target, table)} is a view, which cannot be written to: ${advice}`);
+  return {
+    kind: 'table',
+    name: table,
+    exists: existing !== undefined,
+    statements: existing === undefined ? [createLegacyTable(target, table)] : [],
+    unfit:
+      existing?.engine === 'View'
+        ? [`${qualified(target, table)} is a view, which cannot be written to: ${advice}`]
+        : [],
+  };
 }
 
 /** The fields of a row that the table has a column for. */

@@ -1,4 +1,5 @@
 import type { Table } from '../../batch.ts';
+import type { CheckItem } from '../../check/item.ts';
 import { EVENT_TABLES } from '../../fields.ts';
 import { Body } from '../identity.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../sink.ts';
 import { FAILURE_STORE, readBulk } from './answer.ts';
 import { bulkPath, encodeBulk, encodeUnindexed, sentRows, type SentRow } from './bulk.ts';
+import { checkElasticsearch } from './check.ts';
 import { wholeFailure } from './errors.ts';
 import { SearchHttp } from './http.ts';
 import { openCluster } from './open.ts';
@@ -74,6 +76,11 @@ class ElasticsearchSink implements Sink {
   async open(signal: AbortSignal): Promise<void> {
     const { flavour, version } = await openCluster(this.#http, this.#options, this.#context, signal);
     this.#cluster = `${flavour === 'opensearch' ? 'OpenSearch' : 'Elasticsearch'} ${version}`;
+  }
+
+  check(signal: AbortSignal): Promise<CheckItem[]> {
+    const { clock } = this.#context;
+    return checkElasticsearch(this.#options, { clock, tables: [...this.tables] }, signal);
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {

@@ -24,9 +24,7 @@ export async function openCluster(
   context: Context,
   signal: AbortSignal,
 ): Promise<Cluster> {
-  const answer = await http.request({ method: 'GET', path: '/' }, signal);
-  if (answer.status !== 200) throw wholeFailure(answer, 'GET /', 'the cluster (privilege monitor)', context.clock);
-  const cluster = clusterOf(answer);
+  const cluster = await identify(http, context.clock, signal);
   if (options.create_template === 'never') return cluster;
   const { prefix, shards, replicas } = options;
   for (const table of EVENT_TABLES) {
@@ -34,6 +32,13 @@ export async function openCluster(
     await putTemplate(http, table, Buffer.from(JSON.stringify(template)), options, context, signal);
   }
   return cluster;
+}
+
+/** What stands at the address. */
+export async function identify(http: SearchHttp, clock: Clock, signal: AbortSignal): Promise<Cluster> {
+  const answer = await http.request({ method: 'GET', path: '/' }, signal);
+  if (answer.status !== 200) throw wholeFailure(answer, 'GET /', 'the cluster (privilege monitor)', clock);
+  return clusterOf(answer);
 }
 
 function clusterOf(answer: Answer): Cluster {
@@ -55,10 +60,8 @@ async function putTemplate(
   signal: AbortSignal,
 ): Promise<void> {
   const name = templateName(options.prefix, table);
-  const path = `/_index_template/${encodeURIComponent(name)}`;
-  const asked = await http.request({ method: 'GET', path }, signal);
-  if (asked.status !== 200 && asked.status !== 404) throw wholeFailure(asked, `GET ${path}`, name, clock);
-  const present = asked.status === 200 ? versionOf(asked) : undefined;
+  const path = templatePath(name);
+  const present = await templateVersion(http, name, clock, signal);
   if (present !== undefined && present >= TEMPLATE_VERSION) return;
   const put = await http.request({ method: 'PUT', path, body }, signal);
   if (put.status === 200) return;
@@ -72,6 +75,24 @@ async function putTemplate(
   if (put.status !== 403) throw wholeFailure(put, `PUT ${path}`, `the template ${name}`, clock);
   const advice = 'allow it manage_index_templates, or put the template yourself and set create_template: never';
   throw new SinkError('hold', 'HTTP 403', `${put.from} does not let steptap put index template ${name}: ${advice}`);
+}
+
+export function templatePath(name: string): string {
+  return `/_index_template/${encodeURIComponent(name)}`;
+}
+
+/** The version of a template that is there. */
+export async function templateVersion(
+  http: SearchHttp,
+  name: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const path = templatePath(name);
+  const asked = await http.request({ method: 'GET', path }, signal);
+  if (asked.status === 200) return versionOf(asked);
+  if (asked.status === 404) return undefined;
+  throw wholeFailure(asked, `GET ${path}`, name, clock);
 }
 
 /** `version` of the template in the answer; 0 when it has none. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import type { Table } from '../../batch.ts';
+import { directoryItem } from '../../check/directory.ts';
 import { errorCode } from '../../errors.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
 import { SinkError, STORED, type Found, type Outcome, type Part, type Sink } from '../sink.ts';
@@ -87,6 +88,7 @@ export function createFilesSink(options: FilesOptions): Sink {
     name: options.name,
     tables: new Set(options.tables),
     describe: () => `NDJSON files in ${options.directory}`,
+    check: async () => [directoryItem('directory', options.directory)],
     async open() {
       await orFailure(async () => {
         await mkdir(options.directory, { recursive: true, mode: 0o700 });

@@ -1,0 +1,46 @@
+import type { CheckItem } from '../check/item.ts';
+import { bytesText } from '../check/words.ts';
+import type { DecodeOptions } from '../decode.ts';
+import { metricsSettings, graceMs, type Settings } from './settings.ts';
+
+/** What a pipeline comes to, for whoever wonders; whatever could be wrong with it was told before. Nothing of a secret but that it is there. */
+export function pipelineItems(settings: Settings, decode: DecodeOptions): CheckItem[] {
+  const { pipeline, config } = settings;
+  const says: [string, string | undefined][] = [
+    ['files', pipeline.files.join(', ') || 'none: as the command line says'],
+    ['dialects', dialects(decode)],
+    ['events', config.events === undefined ? undefined : Object.keys(config.events).join(', ')],
+    ['constants', assigned(decode.constants)],
+    ['timezone', config.enrichment?.timezone],
+    ['privacy', privacy(decode)],
+    ['limits', `lines of ${bytesText(decode.max_line_bytes)}, ${graceMs(settings) / 1000} s to end in`],
+    ['metrics', metricsSettings(settings) === undefined ? 'none' : undefined],
+  ];
+  return says.flatMap(([what, found]) => (found === undefined ? [] : [{ what, where: '', state: 'ok', found }]));
+}
+
+function dialects({ logs, flytekit }: DecodeOptions): string {
+  return [...(flytekit === false ? [] : ['flytekit']), logs ? 'log' : 'log (counted, not stored)'].join(', ');
+}
+
+function assigned(values: DecodeOptions['constants']): string | undefined {
+  const given = Object.entries(values ?? {}).map(([name, value]) => `${name}=${value}`);
+  return given.length === 0 ? undefined : given.join(', ');
+}
+
+function privacy({ privacy }: DecodeOptions): string {
+  const { params, attributes, drop, mask, hash, keep_raw } = privacy;
+  const rules = [
+    `params ${names(params)}`,
+    `attributes ${names(attributes)}`,
+    ...(drop.length === 0 ? [] : [`drop ${names(drop)}`]),
+    ...(mask.length === 0 ? [] : [`mask ${names(mask)}`]),
+    ...(hash.length === 0 ? [] : [`hash ${names(hash)} (its secret is there)`]),
+    ...(keep_raw ? ['dead letters keep the raw line'] : []),
+  ];
+  return rules.join('; ');
+}
+
+function names(said: 'all' | readonly string[]): string {
+  return said === 'all' ? said : said.join(', ') || 'none';
+}

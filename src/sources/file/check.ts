@@ -1,0 +1,82 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Position } from '../../batch.ts';
+import type { CheckItem } from '../../check/item.ts';
+import { bytesText } from '../../check/words.ts';
+import { errorCode } from '../../errors.ts';
+import { findAgain } from './find.ts';
+import type { FileOptions } from './index.ts';
+import { LogFile } from './log-file.ts';
+import { readFilePosition } from './position.ts';
+
+/** Whether a file can be read, and where a run would begin, given the position that the spool has of it. */
+export function checkFile(given: string, options: FileOptions, from: Position | undefined): CheckItem[] {
+  const item = { what: 'file', where: given };
+  try {
+    const stats = statSync(given);
+    if (stats.isDirectory()) return [{ ...item, state: 'problem', found: 'is a directory', todo: 'name a file' }];
+    accessSync(given, constants.R_OK);
+    if (!stats.isFile())
+      return [{ ...item, state: 'ok', found: 'is no regular file: it is read to its end, and only once' }];
+    return [{ ...item, ...begin(resolve(given), options, from) }];
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    if (code !== 'ENOENT') {
+      const todo = 'let the user of steptap read it';
+      return [{ ...item, state: 'problem', found: `cannot be read (${code})`, todo }];
+    }
+    if (options.follow !== true) {
+      return [
+        {
+          ...item,
+          state: 'problem',
+          found: 'there is no such file',
+          todo: 'check its name, or let it be waited for with follow',
+        },
+      ];
+    }
+    return [
+      {
+        ...item,
+        state: 'warning',
+        found: 'is not there yet: a run waits for it',
+        todo: 'check its name, unless it comes later',
+      },
+    ];
+  }
+}
+
+/** What is found here is what a run finds, as it is found in the same way: the file may have been rotated, or written anew. */
+function begin(
+  path: string,
+  { from_start = false }: FileOptions,
+  from: Position | undefined,
+): Pick<CheckItem, 'state' | 'found'> {
+  const current = LogFile.open(path);
+  const size = statSync(path).size;
+  const position = readFilePosition(from);
+  const warnings: string[] = [];
+  let found: LogFile | undefined;
+  try {
+    if (from_start || position === undefined) {
+      const why = position === undefined ? 'never read before' : 'from_start';
+      return { state: 'ok', found: `${bytesText(size)}; read from its beginning (${why})` };
+    }
+    found = findAgain(path, position, current, (_, message) => warnings.push(message));
+    if (found === undefined) return { state: 'warning', found: warnings.join('; ').replace(`${path} `, '') };
+    const left = size - found.offset;
+    if (found !== current)
+      return {
+        state: 'ok',
+        found: `${bytesText(size)}; a file that was rotated is finished first, from byte ${found.offset}`,
+      };
+    return {
+      state: 'ok',
+      found: `${bytesText(size)}; goes on at byte ${found.offset}, ${left === 0 ? 'its end' : `${bytesText(left)} to read`}`,
+    };
+  } finally {
+    if (found !== current) found?.close();
+    current?.close();
+  }
+}
