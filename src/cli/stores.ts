@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { StoreConfig } from '../config/schema.ts';
 import { lettersDirectory } from '../dead-letters/letters.ts';
@@ -62,6 +62,7 @@ export async function plannedStores(
   const named = namedStores(settings, options.create).map(([name, config]): PlannedStore => ({
     name,
     key: JSON.stringify(config),
+    ...(isOwn(config, settings.state) ? { embedded: embeddedPath(settings.state) } : {}),
     drop_oldest: config.drop_oldest === true,
     linger_ms: config.type === 'stdout' ? (config.linger_ms ?? STDOUT_DEFAULTS.linger_ms) : undefined,
     create: () => createStore(name, config, settings, context, embedding),
@@ -114,6 +115,12 @@ export function namedStores(
     if (sink.type === 'clickhouse') return [name, { ...sink, create }];
     return [name, sink.type === 'elasticsearch' ? { ...sink, create_template: create } : sink];
   });
+}
+
+/** True for the embedded engine of the state, which answers `steptap query` while a run goes on. */
+function isOwn(config: StoreConfig, state: string): boolean {
+  if (config.type !== 'clickhouse' || config.path === undefined || state === NO_STATE) return false;
+  return resolve(config.path) === resolve(embeddedPath(state));
 }
 
 export interface OpenedStores {
