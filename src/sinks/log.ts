@@ -2,6 +2,13 @@ import type { Log } from '../log.ts';
 import { Body, columnIdentity, writeRows } from './identity.ts';
 import { STORED, type Sink } from './sink.ts';
 
+interface DeadLetter {
+  readonly reason: string;
+  readonly detail: string;
+  readonly source: string;
+  readonly offset?: number;
+}
+
 /** Dead letters as lines of steptap's own log, for a run that keeps nothing on disk: they are never dropped in silence. */
 export function createLogSink(log: Log): Sink {
   const body = new Body(1 << 16);
@@ -14,7 +21,11 @@ export function createLogSink(log: Log): Sink {
       body.length = 0;
       writeRows(part, body, columnIdentity);
       for (const row of body.view().toString('utf8').split('\n')) {
-        if (row !== '') log('warning', 'a dead letter', { dead_letter: JSON.parse(row) as unknown });
+        if (row === '') continue;
+        const letter = JSON.parse(row) as DeadLetter;
+        const { reason, detail, source, offset } = letter;
+        const where = offset === undefined ? source : `${source}, byte ${offset}`;
+        log('warning', `a dead letter: ${reason}: ${detail} (${where})`, { dead_letter: letter });
       }
       return STORED;
     },

@@ -1,4 +1,6 @@
+import { check } from '../config/check.ts';
 import type { DecodeOptions } from '../decode.ts';
+import { compileEvents, type CustomEvents, type EventOptions as OwnEvent } from '../dialects/custom/index.ts';
 import { CONSTANT_FIELDS, type Constants } from '../origin.ts';
 import { PRIVACY_DEFAULTS, type PrivacyOptions } from '../privacy/rules.ts';
 import { zone } from '../zone.ts';
@@ -13,11 +15,13 @@ export interface EventOptions {
   readonly timezone?: string;
   /** False: ordinary log lines are left out, and only steps and errors come. Default: true. */
   readonly logs?: boolean;
+  /** JSON lines of your own code that are events, by name: what `events` says in a pipeline. */
+  readonly events?: Readonly<Record<string, OwnEvent>>;
   /** A longer line is a rejection. At least 1024; default: 1 MiB. */
   readonly max_line_bytes?: number;
 }
 
-const OPTIONS = ['constants', 'privacy', 'timezone', 'logs', 'max_line_bytes'] as const;
+const OPTIONS = ['constants', 'privacy', 'timezone', 'logs', 'events', 'max_line_bytes'] as const;
 const PRIVACY = ['params', 'attributes', 'drop', 'mask', 'hash', 'hash_key', 'keep_raw'] as const;
 /** What is shorter can be found by trying. */
 const LEAST_KEY_BYTES = 16;
@@ -36,14 +40,22 @@ export function decodeOptions(options: unknown = {}): DecodeOptions {
   if (!Number.isInteger(max_line_bytes) || max_line_bytes < LEAST_LINE_BYTES || max_line_bytes > MOST_LINE_BYTES) {
     throw new RangeError(`max_line_bytes: give a whole number from ${LEAST_LINE_BYTES} to ${MOST_LINE_BYTES}`);
   }
+  const events = given.events === undefined ? undefined : ownEvents(given.events);
   return {
     constants: constants(given.constants),
-    privacy: privacy(given.privacy),
+    privacy: privacy(given.privacy, events?.hashes),
+    events,
     zone: found,
     max_line_bytes,
     logs: flag('logs', logs),
     fast: true,
   };
+}
+
+function ownEvents(value: unknown): CustomEvents {
+  const { config, problems } = check({ events: value }, () => false);
+  if (problems.length === 0) return compileEvents(config.events ?? {});
+  throw new TypeError(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
 }
 
 function constants(value: unknown = {}): Constants {
@@ -54,7 +66,7 @@ function constants(value: unknown = {}): Constants {
   return given as Constants;
 }
 
-function privacy(value: unknown = {}): PrivacyOptions {
+function privacy(value: unknown = {}, hashes = false): PrivacyOptions {
   const given = object('privacy', value, PRIVACY);
   const { params, attributes, drop, mask, hash, hash_key, keep_raw } = { ...PRIVACY_DEFAULTS, ...given };
   const rules = {
@@ -65,7 +77,7 @@ function privacy(value: unknown = {}): PrivacyOptions {
     hash: names('privacy.hash', hash),
     keep_raw: flag('privacy.keep_raw', keep_raw),
   };
-  if (rules.hash.length === 0) return rules;
+  if (rules.hash.length === 0 && !hashes) return rules;
   if (typeof hash_key !== 'string' && !Buffer.isBuffer(hash_key)) {
     throw new TypeError(`privacy.hash_key: privacy.hash needs a secret of at least ${LEAST_KEY_BYTES} bytes`);
   }

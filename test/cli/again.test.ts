@@ -50,7 +50,11 @@ test('with --state none a dead letter is a line of the log, since there is no fi
   const { code, log } = await home.start(args, { input: line('good') + broken }).ended;
   expect(code).toBe(0);
   expect(log.filter(({ message }) => message.includes('dead letter'))).toMatchObject([
-    { level: 'warning', message: 'a dead letter', dead_letter: { reason: 'schema', raw: broken.trimEnd() } },
+    {
+      level: 'warning',
+      message: 'a dead letter: schema: wall_time_s must be number (stdin, byte ' + `${line('good').length})`,
+      dead_letter: { reason: 'schema', raw: broken.trimEnd() },
+    },
   ]);
 });
 

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { fieldsOf } from '../../src/fields.ts';
-import { stepEvents, type EventOptions, type LogEvent, type OtherEvent, type StepEvent } from '../../src/index.ts';
+import {
+  stepEvents,
+  stepEventsOfLines,
+  type EventOptions,
+  type LogEvent,
+  type OtherEvent,
+  type StepEvent,
+} from '../../src/index.ts';
 import { readAll, SAMPLES } from './parts.ts';
 
 test.each([
@@ -112,4 +119,16 @@ test.each(TYPES)('the types have the fields of %s, all of them and no other', (t
       .map(({ name }) => name)
       .sort(),
   );
+});
+
+test('events of your own are read as a pipeline with them reads them, and a wrong one is an error that says where', async () => {
+  const fit = { match: { event: 'fit' }, kind: 'step', fields: { wall_time_s: { key: 'ms', unit: 'ms' } } } as const;
+  const stream = stepEventsOfLines({ events: { fit } });
+  stream.end('{"event": "fit", "ms": 1500}');
+  const events = await stream.toArray();
+  expect(events).toMatchObject([{ dialect: 'custom', kind: 'step', step: 'fit', wall_time_s: 1.5 }]);
+  const wrong = { fit: { ...fit, kind: 'stp' } } as unknown as NonNullable<EventOptions['events']>;
+  expect(() => stepEvents({ events: wrong })).toThrow('events.fit.kind: "stp" is no choice; did you mean step?');
+  const hashed = { fit: { ...fit, privacy: { hash: ['user'] } } };
+  expect(() => stepEvents({ events: hashed })).toThrow('privacy.hash_key: privacy.hash needs a secret');
 });
