@@ -1,7 +1,8 @@
 import { members, valueText } from '../json.ts';
 import type { Note } from './account.ts';
 import { SUMMED, type ExplainedField } from './fields.ts';
-import { cells, clip, visible, wrap } from './text.ts';
+import { width as cells } from '../terminal/text.ts';
+import { clip, visible, wrap } from './text.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export type Paint = (style: Style, text: string) => string;

@@ -1,11 +1,9 @@
+import { columns, width as textWidth } from '../terminal/text.ts';
+
 /* Text of a log on a terminal: no character of it does anything there, and none is invisible. */
 
 /** Controls, what turns the direction of writing, halves of characters; and marks, of which a letter may have a hundred. */
 const UNSEEN = /\p{C}|\p{M}|[\u2028\u2029]/gu;
-/** What takes two cells. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
-
 /** The text in one line: a newline is `␊`, an escape `␛`, and what has no picture `<200e>`. */
 export function visible(text: string): string {
   return text.normalize().replace(UNSEEN, (one) => {
@@ -15,22 +13,11 @@ export function visible(text: string): string {
   });
 }
 
-/** Cells that the text takes on a terminal. */
-export function cells(text: string): number {
-  let count = 0;
-  for (const one of text) count += cellsOf(one);
-  return count;
-}
-
-function cellsOf(character: string): number {
-  return character >= '\u1100' && WIDE.test(character) ? 2 : 1;
-}
-
 /** The beginning of it, in no more than `width` cells. */
 export function clip(text: string, width: number): string {
   let room = width;
   for (const [at, one] of characters(text)) {
-    room -= cellsOf(one);
+    room -= columns(one);
     if (room < 0 || (room === 0 && at + one.length < text.length)) return `${text.slice(0, at)}\u2026`;
   }
   return text;
@@ -57,11 +44,11 @@ function broken(line: string, width: number): string[] {
   let blank = -1;
   let room = width;
   for (const [at, one] of characters(line)) {
-    room -= cellsOf(one);
+    room -= columns(one);
     if (room < 0) {
       const cut = blank > start + width / 2 ? blank + 1 : at;
       lines.push(line.slice(start, cut).trimEnd());
-      room = width - cells(line.slice(cut, at + one.length));
+      room = width - textWidth(line.slice(cut, at + one.length));
       start = cut;
     }
     if (one === ' ') blank = at;

@@ -15,7 +15,7 @@ const WIDE =
   /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 
 /** Columns of one code point. What joins several into one picture is not looked at: a text is never wider than this says. */
-function columns(point: string): number {
+export function columns(point: string): number {
   // Asks for the picture of a sign: some terminals then take two columns for it.
   if (point === '\ufe0f') return 1;
   return ZERO.test(point) ? 0 : WIDE.test(point) ? 2 : 1;

@@ -52,7 +52,7 @@ test('with --state none a dead letter is a line of the log, since there is no fi
   expect(log.filter(({ message }) => message.includes('dead letter'))).toMatchObject([
     {
       level: 'warning',
-      message: 'a dead letter: schema: wall_time_s must be number (stdin, byte ' + `${line('good').length})`,
+      message: `a dead letter: schema: wall_time_s must be number (stdin, byte ${line('good').length})`,
       dead_letter: { reason: 'schema', raw: broken.trimEnd() },
     },
   ]);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { DecodeOptions } from '../../src/decode.ts';
 import { explain, type Explained } from '../../src/explain/collect.ts';
 import { render, renderJson } from '../../src/explain/render.ts';
-import { cells } from '../../src/explain/text.ts';
+import { width as cells } from '../../src/terminal/text.ts';
 import { PRIVACY_DEFAULTS, type PrivacyOptions } from '../../src/privacy/rules.ts';
 import { decode, OPTIONS, StillClock, stepLine } from '../support/decode.ts';
 import { line, prefix } from '../decode/lines.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { cells, clip, visible, wrap } from '../../src/explain/text.ts';
+import { clip, visible, wrap } from '../../src/explain/text.ts';
+import { width as cells } from '../../src/terminal/text.ts';
 
 describe('Text on a terminal', () => {
   test('shows what cannot be seen', () => {
