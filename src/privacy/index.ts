@@ -2,7 +2,7 @@ import { decodeUtf8 } from '../bytes.ts';
 import { OWN_KEYS } from '../dialects/flytekit/keys.ts';
 import type { Observer } from '../observer.ts';
 import { Hash } from './hash.ts';
-import { lexical, rewrite, type Found, type Tell } from './lexical.ts';
+import { lexical, rewrite, type Found, type Pattern, type Tell } from './lexical.ts';
 import { isRest, keyNames, maskPairs } from './pairs.ts';
 import { prune } from './prune.ts';
 import { MASK, Rules, type PrivacyOptions } from './rules.ts';
@@ -35,9 +35,9 @@ export class Privacy {
   readonly #keepsRaw: boolean;
   readonly #hash: Hash | undefined;
   readonly #found: Found | undefined;
-  readonly #inText: RegExp | undefined;
-  readonly #inSteps: RegExp | undefined;
-  readonly #inBytes: RegExp | undefined;
+  readonly #inText: Pattern | undefined;
+  readonly #inSteps: Pattern | undefined;
+  readonly #inBytes: Pattern | undefined;
   /** Keys whose values stay in text that is JSON or was meant to be, where attributes are allowed by name. */
   readonly #named: ReadonlySet<string> | undefined;
 

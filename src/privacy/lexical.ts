@@ -21,12 +21,27 @@ const SCHEMES = 'Digest|AWS4-HMAC-SHA\\d+|OAuth|Hawk|Signature';
  *
  * With `bytes`, of a byte string: there 0xa0 is no blank but a part of a letter, such as that of `à`.
  */
-export function lexical(masked: readonly string[], hashed: readonly string[], bytes: boolean): RegExp | undefined {
+export function lexical(masked: readonly string[], hashed: readonly string[], bytes: boolean): Pattern | undefined {
   if (masked.length === 0 && hashed.length === 0) return undefined;
+  return { plain: compiled(masked, hashed, bytes, false), escaped: compiled(masked, hashed, bytes, true) };
+}
+
+/** Letters of a key may be escaped as well; such text is rare, and looking for it takes longer. */
+export interface Pattern {
+  readonly plain: RegExp;
+  readonly escaped: RegExp;
+}
+
+/** Stands in text with escaped letters that need not be. */
+const ESCAPE = '\\u00';
+
+function compiled(masked: readonly string[], hashed: readonly string[], bytes: boolean, escapes: boolean): RegExp {
   const [blank, other] = bytes ? [' \\t\\r\\n\\v\\f', '^ \\t\\r\\n\\v\\f'] : ['\\s', '^\\s'];
-  const keys = masked.map(spelled);
-  if (hashed.length > 0) keys.push(`(?<hashed>${hashed.map(spelled).join('|')})`);
-  const key = `(?<![\\w-])(?:${keys.join('|')})(?<keyQuote>\\\\*["']|)[${blank}]*[:=]{1,2}>?[${blank}]*`;
+  // A blank may be escaped, too.
+  const gap = `(?:[${blank}]|\\\\+(?:[tnrvf]|u00(?:09|0[a-d]|20)))*`;
+  const keys = masked.map((name) => spelled(name, escapes));
+  if (hashed.length > 0) keys.push(`(?<hashed>${hashed.map((name) => spelled(name, escapes)).join('|')})`);
+  const key = `(?<![\\w-])(?:${keys.join('|')})(?<keyQuote>\\\\*["']|)${gap}[:=]{1,2}>?${gap}`;
   // The same number of backslashes before the closing quote as before the opening one. Python writes b'' and u''.
   const quoted = `(?<before>[bru]{0,2})(?<quote>\\\\*["'])[^\\n]*?(?<!\\\\)\\k<quote>|[bru]{0,2}\\\\*["'][^\\n]*`;
   const scalar = `(?<scalar>(?<=["']\\s*[:=]\\s*)[\\w.+-]+(?=\\s*[,}\\]]))`;
@@ -36,7 +51,8 @@ export function lexical(masked: readonly string[], hashed: readonly string[], by
 }
 
 /** The text with every value that `pattern` finds masked, or told where its key is to be hashed and both its ends are known. */
-export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined, found?: Found): string {
+export function rewrite(text: string, { plain, escaped }: Pattern, tell: Tell | undefined, found?: Found): string {
+  const pattern = text.includes(ESCAPE) ? escaped : plain;
   let told = '';
   let from = 0;
   pattern.lastIndex = 0;
@@ -48,7 +64,7 @@ export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined, f
     from = limit;
     const whole = hashed === undefined ? undefined : wholeValue(text, at, limit);
     const hash = whole === undefined ? undefined : tell?.(text.slice(whole.start, whole.end), whole.levels);
-    found?.(key.replace(/[\\"'\s:=>]+$/, ''), hash !== undefined);
+    found?.(key.replace(BEHIND_KEY, ''), hash !== undefined);
     if (scalar !== undefined) {
       // In quotes, so that JSON stays JSON.
       told += keyQuote + (hash ?? MASK) + keyQuote;
@@ -61,15 +77,24 @@ export function rewrite(text: string, pattern: RegExp, tell: Tell | undefined, f
   return from === 0 ? text : told + text.slice(from);
 }
 
+/** What a match has between the letters of its key and its value. */
+const BEHIND_KEY = /(?:\\+(?:[tnrvf]|u00(?:09|0[a-d]|20))|[\\"'\s:=>])+$/i;
+
 /**
- * A key as it may stand in a line, in either case: as it is, and what of it is not ASCII also as UTF-8 in a byte string or escaped in JSON.
+ * A key as it may stand in a line, in either case: as it is, and what of it is not ASCII also as UTF-8 in a byte string or escaped in JSON. With `escapes` so may
+ * ASCII be.
  */
-function spelled(name: string): string {
-  return Array.from(name, spellings).join('');
+function spelled(name: string, escapes: boolean): string {
+  return Array.from(name, (each) => spellings(each, escapes)).join('');
 }
 
-function spellings(character: string): string {
-  if (/[\x00-\x7f]/.test(character)) return character.replace(/[.*+?^${}()|[\]\\]/, '\\$&');
+function spellings(character: string, escapes: boolean): string {
+  if (/[\x00-\x7f]/.test(character)) {
+    const itself = character.replace(/[.*+?^${}()|[\]\\]/, '\\$&');
+    const codes = new Set([character.toLowerCase(), character.toUpperCase()].map((each) => each.charCodeAt(0)));
+    const escaped = [...codes].map((code) => `\\\\+u00${code.toString(16).padStart(2, '0')}`);
+    return escapes ? `(?:${[itself, ...escaped].join('|')})` : itself;
+  }
   const cases = [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
   const escaped = (each: string): string =>
     Array.from({ length: each.length }, (_, n) => `\\\\+u${each.charCodeAt(n).toString(16).padStart(4, '0')}`).join('');

@@ -68,6 +68,13 @@ const PLACES: readonly (readonly [string, string | Buffer])[] = [
   ['a letter whose UTF-8 has 0xa0 in it', stepLine({ x: `"login token=voilà-${SECRET} ok"` }).slice(0, -1)],
   ["Docker's record that is cut", docker(step).slice(0, -40)],
   ["Docker's record in another, cut", docker(docker(step)).slice(0, -60)],
+  ['a step of the wrong type, its key escaped', stepLine({ wall_time_s: '"x"', 't\\u006FKEN': `"${SECRETS}"` })],
+  ['a step that is cut, its key escaped', stepLine({ '\\u0054oke\\u006e': `"${SECRETS}"` }).slice(0, -1)],
+  [
+    'a step of the wrong type, behind blanks that are escaped',
+    stepLine({ wall_time_s: '"x"', note: JSON.stringify(`token:\t \t${SECRET}, "token"\t=\n'${SECRETS}'`) }),
+  ],
+  ['nested JSON in a message, its key escaped', JSON.stringify({ message: `got {"\\u0074oken": "${SECRETS}"}` })],
   ['a line that is too long', stepLine({ token: `"${SECRETS}"`, x: `"${'y'.repeat(5_000)}"` })],
 ];
 
