@@ -4,6 +4,8 @@
  */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** Files of a pipeline in which something is wrong, or is missing: when one changes it may be right. */
+  files: readonly string[] = [];
 }
 
 /** The `code` of a system error (`ENOENT`), or undefined. */

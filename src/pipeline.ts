@@ -42,7 +42,7 @@ export interface Pipeline {
   /** False when all sources have ended, or reading was stopped: no other is read any more. */
   readonly reading: boolean;
   /** Goes on with other sources, and reads lines in another way: nothing is lost or read twice by that. Lanes change by themselves. */
-  change(sources: readonly Source[], decode: DecodeOptions): Promise<void>;
+  change(sources: readonly Source[], decode: DecodeOptions): void;
 }
 
 /**
@@ -58,9 +58,9 @@ export function startPipeline(options: PipelineOptions, stop: AbortSignal): Pipe
     get reading() {
       return !reading.over;
     },
-    async change(sources, decode) {
+    change(sources, decode) {
       reading.decode = decode;
-      await readers.change(sources);
+      readers.change(sources);
     },
   };
 }

@@ -9,10 +9,9 @@ export class Readers {
   readonly #reading: Reading;
   readonly #stop: AbortSignal;
   #sources: readonly Source[];
-  /** Those that were begun; ended ones stay, and are not read again. */
+  /** Those that were begun. An ended one that is still named stays, and is not read again. */
   readonly #begun = new Map<Source, { readonly stop: AbortController; readonly done: Promise<void>; ended: boolean }>();
-  #changes = 0;
-  #changed = new AbortController();
+  #wake: () => void = () => {};
 
   constructor(options: PipelineOptions, reading: Reading, stop: AbortSignal) {
     this.#options = options;
@@ -24,29 +23,22 @@ export class Readers {
   /** Resolves when all of them have ended, or reading was stopped. */
   async run(): Promise<void> {
     for (;;) {
+      const changed = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#forget();
       if (!this.#over) this.#begin();
       const running = [...this.#begun.values()].filter(({ ended }) => !ended).map(({ done }) => done);
-      if (running.length === 0 && this.#changes === 0 && (this.#over || this.#waiting.length === 0)) return;
-      const changed = new Promise<void>((resolve) => {
-        this.#changed.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      if (running.length === 0 && (this.#over || this.#waiting.length === 0)) return;
       await Promise.race([changed, ...running]);
     }
   }
 
-  /** Those that are no longer named end where they are, and others begin. Sources that stay are the same objects. */
-  async change(sources: readonly Source[]): Promise<void> {
-    this.#changes += 1;
-    try {
-      const gone = [...this.#begun].filter(([source, { ended }]) => !ended && !sources.includes(source));
-      for (const [, { stop }] of gone) stop.abort(OVER);
-      await Promise.all(gone.map(([, { done }]) => done));
-      this.#sources = sources;
-    } finally {
-      this.#changes -= 1;
-      this.#changed.abort(OVER);
-      this.#changed = new AbortController();
-    }
+  /** Those that are no longer named end where they are, and others begin; of one name, when the one before has ended. Sources that stay are the same objects. */
+  change(sources: readonly Source[]): void {
+    this.#sources = sources;
+    for (const [source, { stop }] of this.#begun) if (!sources.includes(source)) stop.abort(OVER);
+    this.#wake();
   }
 
   get #over(): boolean {
@@ -57,10 +49,17 @@ export class Readers {
     return this.#sources.filter((source) => !this.#begun.has(source));
   }
 
+  #forget(): void {
+    for (const [source, { ended }] of this.#begun) {
+      if (ended && !this.#sources.includes(source)) this.#begun.delete(source);
+    }
+  }
+
   #begin(): void {
-    const waiting = this.#waiting;
-    if (this.#sources.some(({ follows }) => follows === true)) for (const source of waiting) this.#read(source);
-    else if (waiting.length > 0 && [...this.#begun.values()].every(({ ended }) => ended)) this.#read(waiting[0]!);
+    const running = [...this.#begun].filter(([, { ended }]) => !ended).map(([source]) => source);
+    const free = this.#waiting.filter(({ name }) => running.every((source) => source.name !== name));
+    if (this.#sources.some(({ follows }) => follows === true)) for (const source of free) this.#read(source);
+    else if (running.length === 0 && free.length > 0) this.#read(free[0]!);
   }
 
   #read(source: Source): void {

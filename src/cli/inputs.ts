@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { Clock } from '../clock.ts';
+import type { SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
@@ -11,31 +12,56 @@ import type { Settings } from './settings.ts';
 /** The sources of a run, by what makes each another one when it changes. */
 export type Inputs = ReadonlyMap<string, Source>;
 
-/** Sources as they are named; those of `before` that have not changed are the same objects. Throws a UsageError when one cannot be read. */
+/** What reads already, when a pipeline becomes another one. */
+export interface Reading {
+  readonly sources: Inputs;
+  /** Names of all that were begun, also of those that have ended. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** Sources as they are named; those that have not changed are the same objects. Throws a UsageError when one cannot be read. */
 export function inputs(
-  { config }: Settings,
+  { config, pipeline }: Settings,
   stdin: () => Readable,
   clock: Clock,
   log: Log,
-  before: Inputs = new Map(),
+  reading?: Reading,
 ): Inputs {
-  const named = Object.values(config.sources ?? {});
-  if (named.length === 0 && isatty(0)) {
+  const named = Object.entries(config.sources ?? {});
+  if (named.length === 0 && reading === undefined && isatty(0)) {
     throw new UsageError(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
     );
   }
-  const known = new Set([...before.values()].map(({ name }) => name));
   const sources = new Map<string, Source>();
-  for (const source of named.length === 0 ? [{ type: 'stdin' } as const] : named) {
-    const key = JSON.stringify(source);
-    const made = (): Source => {
-      if (source.type === 'stdin') return stdinSource(stdin);
-      const file = fileSource(source.path, { ...source, clock, log });
-      // It is being read: it goes on where it is.
-      return known.has(file.name) ? fileSource(source.path, { ...source, from_start: false, clock, log }) : file;
+  const taken = new Set<string>();
+  for (const [name, config] of named.length === 0 ? [['stdin', { type: 'stdin' }] as const] : named) {
+    const refuse = (message: string): never => {
+      throw pipeline.error([{ path: ['sources', name], message, name: true }]);
     };
-    sources.set(key, before.get(key) ?? made());
+    const key = JSON.stringify(config);
+    const before = reading?.sources.get(key);
+    if (before === undefined && reading !== undefined && config.type === 'stdin') {
+      refuse('standard input cannot join a pipeline that runs: restart steptap');
+    }
+    const source = before ?? sourceOf(config, stdin, clock, log, reading?.known ?? new Set());
+    // Positions are kept under its name.
+    if (taken.has(source.name)) refuse(`${source.name} is read already, as another source`);
+    taken.add(source.name);
+    sources.set(key, source);
   }
   return sources;
+}
+
+function sourceOf(
+  config: SourceConfig,
+  stdin: () => Readable,
+  clock: Clock,
+  log: Log,
+  known: ReadonlySet<string>,
+): Source {
+  if (config.type === 'stdin') return stdinSource(stdin);
+  const file = fileSource(config.path, { ...config, clock, log });
+  // One that was read by this process goes on where it was.
+  return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;
 }

@@ -14,7 +14,7 @@ import { watch } from '../terminal/view.ts';
 import { version } from '../version.ts';
 import { finish, left } from './ending.ts';
 import { list } from './options.ts';
-import { reloads } from './reload.ts';
+import { reloads, type Reloads } from './reload.ts';
 import { RUN_HELP, runOptions, type RunFlags } from './run-options.ts';
 import { Running, type RunningOptions } from './running.ts';
 import { settingsOf, type Settings } from './settings.ts';
@@ -50,9 +50,20 @@ export async function run(read: () => Settings, options: RunOptions, plain: Log)
     if (wanted) summary.add(record.batch);
     options.appended?.(record);
   };
-  const running = await Running.open(read(), { ...options, appended }, systemClock, log);
-  const { ledger, registry, state, deadLetters } = running;
+  const settings = read();
+  let running: Running | undefined;
+  let reload: Reloads | undefined;
+  const waiting = (): void => {
+    live.end();
+    if (running === undefined) return;
+    left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, running.state.durable, log);
+  };
+  // Before anything is opened: a signal may come at any time, and SIGHUP would end the process.
+  const again = settings.pipeline.files.length === 0 ? undefined : (): void => reload?.now?.();
+  const signals = onSignals(log, waiting, again);
+  running = await Running.open(settings, { ...options, appended }, systemClock, log);
   try {
+    const { ledger, registry, state, deadLetters } = running;
     const earlier = ledger.totals(deadLetters.sink.name).accepted;
     const names = [...running.sources.values()].map(({ name }) => name).join(', ');
     const where = running.stores.map(({ name }) => name).join(', ') || 'nothing';
@@ -62,25 +73,27 @@ export async function run(read: () => Settings, options: RunOptions, plain: Log)
       ...(metrics === undefined ? {} : { metrics }),
       state: running.settings.state,
     });
-    const reload = reloads(running, read, log);
-    const waiting = (): void => {
-      live.end();
-      left(undelivered(running.all), { unaccepted: 0, undecoded: 0 }, state.durable, log);
-    };
-    const stop = AbortSignal.any([onSignals(log, waiting, reload.now), running.left]);
+    reload = reloads(running, read, log);
+    const stop = AbortSignal.any([signals, running.left]);
     const counters = new Counters(registry, () => state.spool.usage());
-    const lanes = (): readonly Lane[] => running.lanes.all;
+    const lanes = (): readonly Lane[] => running!.lanes.all;
     const look = watch({ clock: systemClock, counters, summary, ledger, lanes, deadLetters, spool: state.spool });
     // Rows that go to the same screen would run through the block.
     const shared = process.stdout.isTTY && running.stores.some(({ gone }) => gone !== undefined);
     if (options.summary !== 'never' && !shared && watched(process.stderr, process.env)) live.start(look);
     const result = await running.start(counters, stop).done;
-    reload.end();
+    await reload.end();
     live.end();
     if (wanted) process.stderr.write(`\n${finalTable(summary, look(), process.stderr)}\n\n`);
     const letters = ledger.totals(deadLetters.sink.name).accepted - earlier;
     const ended = { result, ledger, lanes: running.all, letters, durable: state.durable, stopped: stop.aborted };
-    return finish(ended, running.sources.size, running.settings.state, log);
+    const code = finish(ended, running.sources.size, running.settings.state, log);
+    if (running.failure === undefined) return code;
+    log(
+      'error',
+      `a change of the pipeline ended in the middle, and so the run: ${running.failure.message}; start steptap again`,
+    );
+    return 1;
   } finally {
     live.end();
     await running.close();

@@ -3,12 +3,12 @@ import { OVER, type Clock } from '../clock.ts';
 import type { Counters } from '../counters.ts';
 import type { DecodeOptions } from '../decode.ts';
 import { BACKOFF } from '../delivery/backoff.ts';
-import type { CursorStore } from '../delivery/cursor.ts';
+import type { CursorStore, LaneCursor } from '../delivery/cursor.ts';
 import { BLOCK_LIMITS, Lane } from '../delivery/lane.ts';
 import { Lanes } from '../delivery/lanes.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import { UsageError } from '../errors.ts';
-import type { HttpServer } from '../http-server.ts';
+import { startHttpServer, type HttpServer, type HttpServerOptions } from '../http-server.ts';
 import type { Log } from '../log.ts';
 import { startPipeline, type Pipeline } from '../pipeline.ts';
 import { createPrometheusSink, StepRegistry, type PrometheusSink } from '../sinks/prometheus/index.ts';
@@ -18,7 +18,7 @@ import { detachStdin } from '../sources/stdin/detach.ts';
 import { Slabs } from '../slabs.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
-import { inputs, type Inputs } from './inputs.ts';
+import { inputs, type Inputs, type Reading } from './inputs.ts';
 import { readiness, serveMetrics } from './serving.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
 import { openState, type State } from './state.ts';
@@ -76,11 +76,17 @@ export class Running {
   deadLetters!: Lane;
   settings!: Settings;
   sources: Inputs = new Map();
+  /** Names of all sources that were begun. */
+  readonly #known = new Set<string>();
   #decode!: DecodeOptions;
+  /** Why a change of the pipeline ended in the middle, if one did: then the run ends. */
+  failure: Error | undefined;
   #detached: Readable | undefined;
   #metrics: MetricsSettings | undefined;
   #prometheus: { readonly lane: Lane; readonly sink: PrometheusSink; readonly counted: number } | undefined;
   #http: HttpServer | undefined;
+  /** Where it listens, as it was said. */
+  #listening: string | undefined;
   #queries: QueryServer | undefined;
   #pipeline: Pipeline | undefined;
 
@@ -129,6 +135,7 @@ export class Running {
 
   /** Reads, until the sources end or `stop` aborts. */
   start(counters: Counters, stop: AbortSignal): Pipeline {
+    for (const { name } of this.sources.values()) this.#known.add(name);
     this.#pipeline = startPipeline(
       {
         sources: [...this.sources.values()],
@@ -149,32 +156,57 @@ export class Running {
   /** Goes on as another pipeline. Throws a UsageError when it cannot; then nothing has changed. */
   async become(settings: Settings): Promise<void> {
     const { pipeline } = settings;
-    if (JSON.stringify(stateSettings(settings)) !== JSON.stringify(stateSettings(this.settings))) {
-      throw pipeline.error([{ path: ['state'], message: 'cannot change while steptap runs: restart it' }]);
-    }
-    if (graceMs(settings) !== graceMs(this.settings)) {
-      const path = ['limits', 'grace_s'];
-      throw pipeline.error([{ path, message: 'cannot change while steptap runs: restart it' }]);
-    }
-    const plan = await this.#plan(settings);
-    if (this.#pipeline?.reading === false && [...plan.sources.keys()].join() !== [...this.sources.keys()].join()) {
-      throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
-    }
-    if (JSON.stringify(plan.metrics?.listen) !== JSON.stringify(this.#metrics?.listen)) await this.#listen(plan);
+    this.#fixed(settings);
+    // Who is told that all lanes have ended would close what this opens.
     await this.lanes.change(async () => {
-      for (const [name, { planned }] of this.#served) {
-        const now = plan.stores.find((each) => each.name === name);
-        if (now === undefined) await this.#end(name, true);
-        else if (now.key !== planned.key) await this.#exchange(now, plan.sinks.get(now)!);
+      const plan = await this.#plan(settings);
+      const sources = [...plan.sources.values()];
+      if (this.#pipeline?.reading === false && sources.some((source) => ![...this.sources.values()].includes(source))) {
+        throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
       }
-      for (const [planned, sink] of plan.sinks) {
-        if (!this.#served.has(planned.name)) await this.#serve(planned, sink);
+      await this.#listen(plan);
+      try {
+        await this.#change(plan);
+      } catch (error) {
+        // It is neither the one nor the other now.
+        this.failure = error as Error;
+        this.#left.abort(OVER);
       }
-      await this.#observe(plan.metrics);
     });
-    this.settings = settings;
+  }
+
+  /** What cannot change while it runs. */
+  #fixed(settings: Settings): void {
+    const { pipeline } = settings;
+    const refuse = (...path: string[]): never => {
+      throw pipeline.error([{ path, message: 'cannot change while steptap runs: restart it' }]);
+    };
+    const before = this.settings;
+    if (JSON.stringify(stateSettings(settings)) !== JSON.stringify(stateSettings(before))) refuse('state');
+    if (graceMs(settings) !== graceMs(before)) refuse('limits', 'grace_s');
+    // Bytes of it are under way, and perhaps half a row.
+    const output = ({ config }: Settings): string =>
+      JSON.stringify(Object.entries(config.sinks ?? {}).filter(([, { type }]) => type === 'stdout'));
+    if (output(settings) !== output(before)) refuse('sinks', 'stdout');
+  }
+
+  async #change(plan: Plan): Promise<void> {
+    this.settings = plan.settings;
     this.sources = plan.sources;
-    await this.#pipeline?.change([...plan.sources.values()], plan.decode);
+    this.#decode = plan.decode;
+    for (const { name } of plan.sources.values()) this.#known.add(name);
+    this.#pipeline?.change([...plan.sources.values()], plan.decode);
+    for (const [name, { planned, lane }] of this.#served) {
+      const now = plan.stores.find((each) => each.name === name);
+      const sink = now === undefined ? undefined : plan.sinks.get(now);
+      if (now !== undefined && now.key === planned.key) continue;
+      if (sink !== undefined && laneOf(sink) === laneOf(lane.sink)) await this.#exchange(now!, sink);
+      else await this.#end(name);
+    }
+    for (const [planned, sink] of plan.sinks) {
+      if (!this.#served.has(planned.name)) await this.#serve(planned, sink);
+    }
+    await this.#observe(plan.metrics);
   }
 
   /** The reader of a sink has left: that ends the run. */
@@ -196,7 +228,7 @@ export class Running {
     const decode = decoding(settings);
     const given = this.#options.sources?.map((source): [string, Source] => [source.name, source]);
     const sources =
-      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.sources) : new Map(given);
+      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.#reading()) : new Map(given);
     const metrics = metricsSettings(settings);
     const embedding = (): void => {
       if (this.#pipeline === undefined) {
@@ -211,7 +243,25 @@ export class Running {
     for (const planned of stores) {
       if (this.#served.get(planned.name)?.planned.key !== planned.key) sinks.set(planned, planned.create());
     }
+    this.#distinct(settings, stores, sinks);
     return { settings, decode, sources, stores, sinks, metrics };
+  }
+
+  #reading(): Reading | undefined {
+    return this.#pipeline === undefined ? undefined : { sources: this.sources, known: this.#known };
+  }
+
+  /** What a lane has settled is kept under its name. */
+  #distinct(settings: Settings, stores: readonly PlannedStore[], sinks: ReadonlyMap<PlannedStore, Sink>): void {
+    const taken = new Set(['dead-letters', 'prometheus']);
+    for (const planned of stores) {
+      const lane = laneOf(sinks.get(planned) ?? this.#served.get(planned.name)!.lane.sink);
+      if (taken.has(lane)) {
+        const message = `another sink keeps under ${lane} what it has stored: give it another name`;
+        throw settings.pipeline.error([{ path: ['sinks', planned.name], message, name: true }]);
+      }
+      taken.add(lane);
+    }
   }
 
   async #begin(plan: Plan): Promise<void> {
@@ -256,9 +306,10 @@ export class Running {
     return lane;
   }
 
-  async #serve(planned: PlannedStore, sink: Sink): Promise<void> {
+  async #serve(planned: PlannedStore, sink: Sink, before?: LaneCursor): Promise<void> {
     this.#tell.store(sink);
-    const cursor = await this.state.cursor(laneOf(sink), sink.tables);
+    const late = this.#pipeline !== undefined;
+    const cursor = await this.state.cursor(laneOf(sink), sink.tables, { before, late });
     const drop_oldest = this.#options.drop_oldest?.includes(planned.name) ?? planned.drop_oldest;
     const lane = this.#lane(sink, cursor, { drop_oldest, linger_ms: planned.linger_ms ?? BLOCK_LIMITS.linger_ms });
     sink.gone?.addEventListener('abort', () => this.#leave(), { once: true });
@@ -271,20 +322,20 @@ export class Running {
     const { lane } = this.#served.get(planned.name)!;
     await this.lanes.remove(lane);
     await lane.sink.close();
-    if (laneOf(lane.sink) !== laneOf(sink)) this.ledger.leave(sink.name);
-    await this.#serve(planned, sink);
+    await this.#serve(planned, sink, lane.cursor);
     await lane.release();
   }
 
-  async #end(name: string, told: boolean): Promise<void> {
+  async #end(name: string): Promise<void> {
     const { lane } = this.#served.get(name)!;
     this.#served.delete(name);
     await this.lanes.remove(lane);
     await lane.sink.close();
     const rows = lane.pending();
     this.ledger.leave(lane.sink.name);
+    this.state.leave(laneOf(lane.sink));
     await lane.release();
-    if (told && rows > 0) {
+    if (rows > 0) {
       const message = `${name} is no store of the pipeline any more: the ${rows} rows that wait for it are not kept any longer`;
       this.#log('warning', message, { sink: name, rows });
     }
@@ -305,7 +356,10 @@ export class Running {
     this.#prometheus = undefined;
     if (metrics !== undefined) {
       const sink = createPrometheusSink({ ...metrics, registry: this.registry });
-      const cursor = await this.state.prometheus(sink, old?.sink.dump());
+      const cursor = await this.state.prometheus(
+        sink,
+        old === undefined ? undefined : { metrics: old.sink.dump(), cursor: old.lane.cursor },
+      );
       const lane = this.#lane(sink, cursor, { linger_ms: 0 });
       this.#prometheus = { sink, lane, counted: this.state.spool.last };
       this.lanes.add(lane);
@@ -313,24 +367,41 @@ export class Running {
     await old?.lane.release();
   }
 
-  /** Another address is listened on before the old one is left. */
+  /** Another address is listened on before the old one is left; where they are in each other's way, the old one is listened on again if the new one cannot be. */
   async #listen({ metrics }: Plan): Promise<void> {
     const before = this.#http;
-    this.#http =
-      metrics === undefined
-        ? undefined
-        : await serveMetrics(
-            {
-              listen: metrics.listen,
-              registry: this.registry,
-              readiness: () => readiness(this.all, this.state.spool),
-              // The histograms have what the spool had when they began.
-              counted: () =>
-                this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
-            },
-            this.#log,
-            this.#options.metrics_optional,
-          );
-    await before?.close();
+    const listen = metrics?.listen;
+    if (before !== undefined && listen === this.#listening) return;
+    if (before === undefined || listen === undefined) {
+      this.#http =
+        listen === undefined
+          ? undefined
+          : await serveMetrics(this.#serverAt(listen), this.#log, this.#options.metrics_optional);
+      await before?.close();
+    } else {
+      try {
+        this.#http = await startHttpServer(this.#serverAt(listen));
+        await before.close();
+      } catch {
+        await before.close();
+        try {
+          this.#http = await startHttpServer(this.#serverAt(listen));
+        } catch (error) {
+          this.#http = await startHttpServer(this.#serverAt(this.#listening!));
+          throw new UsageError((error as Error).message, { cause: error });
+        }
+      }
+    }
+    this.#listening = listen;
+  }
+
+  #serverAt(listen: string): HttpServerOptions {
+    return {
+      listen,
+      registry: this.registry,
+      readiness: () => readiness(this.all, this.state.spool),
+      // The histograms have what the spool had when they began.
+      counted: () => this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
+    };
   }
 }

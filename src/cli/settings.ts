@@ -4,6 +4,7 @@ import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config
 import type { DecodeOptions } from '../decode.ts';
 import { compileEvents } from '../dialects/custom/index.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
+import { mostSeries } from '../sinks/prometheus/series.ts';
 import { stateOptions } from '../spool/schema.ts';
 import { zone } from '../zone.ts';
 import { overlay } from './overlay.ts';
@@ -76,6 +77,9 @@ export interface MetricsSettings extends Omit<PrometheusOptions, 'registry'> {
   readonly listen: string;
 }
 
+/** Of the histogram: step, status, project, domain, task. */
+const STEP_LABELS = 5;
+
 /** Undefined when no metrics are wanted. */
 export function metricsSettings({ config, pipeline }: Settings): MetricsSettings | undefined {
   const named = Object.entries(config.sinks ?? {}).filter(([, { type }]) => type === 'prometheus');
@@ -93,6 +97,11 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
     ]);
   }
   const labels = config.events === undefined ? [] : compileEvents(config.events).labels;
+  const most = mostSeries(STEP_LABELS + labels.length + (workflow_label ? 1 : 0));
+  if ((max_series ?? 0) > most) {
+    const message = `${max_series} is more than can be told apart with these labels: at most ${most}`;
+    throw pipeline.error([{ path: ['sinks', first![0], 'max_series'], message }]);
+  }
   return { listen, steps, workflow_label, max_series, buckets, labels };
 }
 

@@ -38,15 +38,31 @@ export interface StateOptions {
   readonly memory_bytes: number;
 }
 
+/** What histograms have, and the record up to which they have it. */
+export interface Counted {
+  readonly metrics: PrometheusState;
+  readonly cursor: LaneCursor;
+}
+
+export interface Joining {
+  readonly before?: LaneCursor | undefined;
+  readonly late?: boolean;
+}
+
 /** What a run keeps between its parts, and between itself and the next run. */
 export interface State {
   readonly spool: Spool;
   /** True when what is accepted outlives the process. */
   readonly durable: boolean;
-  /** Where a lane stands that gets these tables. */
-  cursor(lane: string, tables: ReadonlySet<Table>): Promise<CursorStore>;
-  /** `before` is what a sink that it takes the place of has counted in this process. */
-  prometheus(sink: PrometheusSink, before?: PrometheusState): Promise<CursorStore>;
+  /**
+   * Where a lane stands that gets these tables. `before`: where the one stands that it takes the place of. A lane without a past begins with the oldest record, or,
+   * when it joins a run (`late`), with what is committed from then on: what came before may be going just now.
+   */
+  cursor(lane: string, tables: ReadonlySet<Table>, joining?: Joining): Promise<CursorStore>;
+  /** `before`: what the sink that it takes the place of has counted, and up to where. */
+  prometheus(sink: PrometheusSink, before?: Counted): Promise<CursorStore>;
+  /** The lane is no lane of this pipeline any more. */
+  leave(lane: string): void;
   /** What was counted for a lane before it was made. */
   totals(found: LaneCursor | undefined, tables: ReadonlySet<Table>): LaneTotals;
   /** Says which lanes of earlier runs are not among these: nothing is kept for them any more. */
@@ -93,10 +109,11 @@ export async function openState(
     return {
       spool,
       durable: false,
-      cursor: async (lane, tables) => routed(memoryStore(lane, cursors), lane, tables, spool, log),
-      async prometheus(sink, before) {
-        if (before !== undefined) sink.load(before);
-        return memoryStore(sink.name, cursors);
+      cursor: async (lane, tables, joining) => routed(memoryStore(lane, cursors), lane, tables, joining, spool, log),
+      prometheus: async (sink, before) => counted(memoryStore(sink.name, cursors), sink, before),
+      leave(lane) {
+        // What comes while it is away is nobody's.
+        cursors.delete(lane);
       },
       totals: (found, tables) => totalsOf(found, tables, spool),
       forsake() {},
@@ -116,8 +133,11 @@ export async function openState(
     return {
       spool,
       durable: true,
-      cursor: async (lane, tables) => routed(await openCursor(diskFs, directory, lane, log), lane, tables, spool, log),
-      prometheus: (sink) => openPrometheusStore(diskFs, directory, sink, clock, log),
+      cursor: async (lane, tables, joining) =>
+        routed(await openCursor(diskFs, directory, lane, log), lane, tables, joining, spool, log),
+      prometheus: async (sink, before) =>
+        counted(await openPrometheusStore(diskFs, directory, sink, clock, log), sink, before),
+      leave() {},
       totals: (found, tables) => totalsOf(found, tables, spool),
       forsake(lanes) {
         for (const [lane, { settled }] of cursors) {
@@ -148,14 +168,35 @@ function totalsOf(found: LaneCursor | undefined, tables: ReadonlySet<Table>, { m
 }
 
 /** The store with its cursor as the pipeline sends rows now. */
-function routed(store: CursorStore, lane: string, tables: ReadonlySet<Table>, { mark }: Spool, log: Log): CursorStore {
-  if (store.found === undefined) return store;
-  const { cursor, dropped } = rebase(store.found, tables, mark);
+function routed(
+  store: CursorStore,
+  lane: string,
+  tables: ReadonlySet<Table>,
+  { before, late = false }: Joining = {},
+  { last, mark }: Spool,
+  log: Log,
+): CursorStore {
+  const anew = { settled: last, at: mark, base: mark, since: last + 1, totals: NO_TOTALS };
+  const found = before ?? store.found ?? (late ? anew : undefined);
+  if (found === undefined) return store;
+  const { cursor, dropped } = rebase(found, tables, mark);
   if (dropped > 0) {
     const message = `${dropped} rows that waited for ${lane} are dropped: the pipeline sends their tables elsewhere now`;
     log('warning', message, { sink: lane, rows: dropped });
   }
-  return { ...store, found: cursor, save: (...saved) => store.save(...saved), close: () => store.close() };
+  return standingAt(store, cursor);
+}
+
+function standingAt(store: CursorStore, found: LaneCursor): CursorStore {
+  return { ...store, found, save: (...saved) => store.save(...saved), close: () => store.close() };
+}
+
+/** The store of histograms. One that has nothing of its own goes on from those that were there before. */
+function counted(store: CursorStore, sink: PrometheusSink, before: Counted | undefined): CursorStore {
+  const own = store.found !== undefined && store.forgetful !== true;
+  if (before === undefined || own) return store;
+  sink.load(before.metrics);
+  return standingAt(store, before.cursor);
 }
 
 async function openSpool(

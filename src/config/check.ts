@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import type { Ajv, ValidateFunction } from 'ajv';
 import { compileEvents, EventError, eventOptions, type EventOptions } from '../dialects/custom/index.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
@@ -59,6 +60,7 @@ class Checking {
       config['sinks'] = this.#components('sink', given['sinks'], Object.keys(SINKS), (type) =>
         sinkSchema(type as SinkType),
       );
+      this.#apart(config['sinks'] as PipelineConfig['sinks']);
     }
     if (given['events'] !== undefined) config['events'] = this.#events(given['events']);
     return config;
@@ -80,6 +82,21 @@ class Checking {
       this.problems.push({ path: ['events', ...error.path], message: error.message });
     }
     return config;
+  }
+
+  /** Two that write the same files would each take the other's for its own. */
+  #apart(sinks: PipelineConfig['sinks'] = {}): void {
+    const taken = new Map<string, string>();
+    for (const [name, sink] of Object.entries(sinks)) {
+      if (sink.type !== 'files' || sink.directory === undefined) continue;
+      const directory = resolve(sink.directory);
+      const other = taken.get(directory);
+      if (other !== undefined) {
+        const message = `is the directory of sinks.${other}: give each its own`;
+        this.problems.push({ path: ['sinks', name, 'directory'], message });
+      }
+      taken.set(directory, name);
+    }
   }
 
   #dialects(given: unknown): unknown {

@@ -7,12 +7,14 @@ import {
   isNode,
   isPair,
   isScalar,
+  isSeq,
   LineCounter,
   parseDocument,
   visit,
   type Document,
   type Node,
   type Scalar,
+  type YAMLMap,
 } from 'yaml';
 import { errorCode } from '../errors.ts';
 
@@ -41,8 +43,7 @@ export class ConfigErrors extends Error {
 /** A YAML file with its placeholders replaced, that knows where everything stands in it. */
 export class ConfigDocument {
   readonly file: string;
-  /** Files whose content stands in it. */
-  readonly secrets: readonly string[];
+  readonly #value: unknown;
   readonly text: string;
   readonly #lines = new LineCounter();
   readonly #document: Document.Parsed;
@@ -50,12 +51,12 @@ export class ConfigDocument {
 
   /**
    * Reads and parses it. Throws ConfigErrors that say all that is wrong; `named` is what the file is called in those of a file that cannot be read. Without an
-   * `environment` there are no placeholders: `${` is text.
+   * `environment` there are no placeholders: `${` is text. `secret` hears of every file whose content stands in it, also of one that is missing.
    */
   constructor(
     file: string,
     environment: Readonly<Record<string, string | undefined>> | undefined,
-    named = `--config ${file}`,
+    { named = `--config ${file}`, secret = () => {} }: { named?: string; secret?: (file: string) => void } = {},
   ) {
     this.file = file;
     this.text = read(file, named);
@@ -65,17 +66,34 @@ export class ConfigDocument {
       ({ pos: [at], message }) => `${this.#place(at)}: ${message.replace(/\s+/g, ' ')}`,
     );
     if (wrong.length > 0) throw new ConfigErrors(wrong);
-    const filling = new Filling(file, environment ?? {});
+    const filling = new Filling(file, environment ?? {}, secret);
     const found = environment === undefined ? [] : filling.all(this.#document);
     const problems = found.map(([at, message]) => `${this.#place(at)}: ${message}`);
     if (problems.length > 0) throw new ConfigErrors(problems);
     this.#filled = filling.filled;
-    this.secrets = filling.files;
+    this.#value = this.#read();
   }
 
   /** As plain values; `null` for an empty file. */
   value(): unknown {
-    return this.#document.toJS({ maxAliasCount: 1000 });
+    return this.#value;
+  }
+
+  /** An alias of nothing is only found here. */
+  #read(): unknown {
+    let at = 0;
+    visit(this.#document, {
+      Alias: (_key, node) => {
+        if (node.resolve(this.#document) !== undefined) return undefined;
+        at = node.range?.[0] ?? 0;
+        return visit.BREAK;
+      },
+    });
+    try {
+      return this.#document.toJS({ maxAliasCount: 1000 });
+    } catch (error) {
+      throw new ConfigErrors([`${this.#place(at)}: ${(error as Error).message}`]);
+    }
   }
 
   has(path: Path): boolean {
@@ -96,6 +114,22 @@ export class ConfigDocument {
     return isScalar(node) && this.#filled.has(node);
   }
 
+  /** Of a mapping, or of one that is merged into it. */
+  #item(map: YAMLMap, name: string): unknown {
+    const named = (key: unknown): boolean => isScalar(key) && String(key.value) === name;
+    const own = map.items.find(({ key }) => named(key));
+    if (own !== undefined) return own;
+    for (const { key, value } of map.items) {
+      if (!isScalar(key) || key.value !== MERGE) continue;
+      for (const each of isSeq(value) ? value.items : [value]) {
+        const merged: unknown = isAlias(each) ? each.resolve(this.#document) : each;
+        const found = isMap(merged) ? this.#item(merged, name) : undefined;
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
   #place(offset: number): string {
     const { line, col } = this.#lines.linePos(offset);
     return `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}`;
@@ -108,9 +142,7 @@ export class ConfigDocument {
     for (const part of path) {
       if (isAlias(node)) node = node.resolve(this.#document);
       if (!isCollection(node)) return undefined;
-      const item: unknown = isMap(node)
-        ? node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === String(part))
-        : node.items[Number(part)];
+      const item: unknown = isMap(node) ? this.#item(node, String(part)) : node.items[Number(part)];
       if (item === undefined) return undefined;
       key = isPair(item) && isNode(item.key) ? item.key : undefined;
       const value: unknown = isPair(item) ? item.value : item;
@@ -120,19 +152,22 @@ export class ConfigDocument {
   }
 }
 
+const MERGE = '<<';
+
 const PLACEHOLDER = /\$(\$)?\{(?:(env|file):([^}]*)|([^}]*))\}/g;
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
 /** Replaces `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in every text; `$${` stands for `${`. */
 class Filling {
-  readonly files: string[] = [];
   readonly filled = new Set<Scalar>();
   readonly #file: string;
   readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #secret: (file: string) => void;
 
-  constructor(file: string, environment: Readonly<Record<string, string | undefined>>) {
+  constructor(file: string, environment: Readonly<Record<string, string | undefined>>, secret: (file: string) => void) {
     this.#file = file;
     this.#environment = environment;
+    this.#secret = secret;
   }
 
   /** What cannot be replaced, with its offset. */
@@ -170,7 +205,7 @@ class Filling {
   /** Without the newline that editors and `echo` end a file in. Paths begin at the pipeline's own directory. */
   #content(path: string): string | { problem: string } {
     const full = resolve(dirname(this.#file), path);
-    this.files.push(full);
+    this.#secret(full);
     try {
       return readFileSync(full, 'utf8').replace(/\s+$/, '');
     } catch (error) {

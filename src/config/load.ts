@@ -1,4 +1,5 @@
-import { UsageError } from '../errors.ts';
+import { readFileSync } from 'node:fs';
+import { errorCode, UsageError } from '../errors.ts';
 import { check } from './check.ts';
 import { ConfigDocument, ConfigErrors, isMapping, type Path, type Problem } from './document.ts';
 import type { PipelineConfig } from './schema.ts';
@@ -33,26 +34,42 @@ export function loadPipeline(
   if (files.length === 0) return NO_PIPELINE;
   const documents: ConfigDocument[] = [];
   const wrong: string[] = [];
+  const named: string[] = [];
   for (const file of files) {
+    named.push(file);
     try {
-      documents.push(new ConfigDocument(file, environment));
+      documents.push(new ConfigDocument(file, environment, { secret: (path) => void named.push(path) }));
     } catch (error) {
       if (!(error instanceof ConfigErrors)) throw error;
       wrong.push(...error.lines);
     }
   }
-  if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
+  const said = (lines: readonly string[]): UsageError =>
+    Object.assign(new UsageError(lines.join('\n')), { files: named });
+  if (wrong.length > 0) throw said(wrong);
   const merged = documents.map((document) => document.value() ?? {}).reduce<unknown>(merge, {});
   const of = (path: Path): ConfigDocument => documents.findLast((document) => document.has(path)) ?? documents[0]!;
-  const error = (problems: readonly Problem[]): UsageError => new UsageError(problemLines(problems, of).join('\n'));
+  const error = (problems: readonly Problem[]): UsageError => said(problemLines(problems, of));
   const { config, problems } = check(merged, (path) => of(path).filled(path));
   if (problems.length > 0) throw error(problems);
   return {
     config,
-    files: documents.flatMap(({ file, secrets }) => [file, ...secrets]),
+    files: named,
     text: JSON.stringify(merged),
     error,
   };
+}
+
+/** What the files say, as they stand on the disk now; of one that cannot be read, why. */
+export function readFiles(files: readonly string[]): string {
+  const texts = files.map((file) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      return errorCode(error) ?? 'unknown';
+    }
+  });
+  return texts.join('\0');
 }
 
 /** `file:line:column: option: message`, in the order in which they stand. */

@@ -5,7 +5,7 @@ import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool
 import type { Backoff } from './backoff.ts';
 import { blockAgain, blockOf, type Block } from './block.ts';
 import { gap } from './bury.ts';
-import { memoryStore, type BlockCursor, type CursorStore } from './cursor.ts';
+import { memoryStore, type BlockCursor, type CursorStore, type LaneCursor } from './cursor.ts';
 import { Delivery } from './delivery.ts';
 import type { LaneLedger } from './ledger.ts';
 import { buriedRows, rowId, settling } from './part.ts';
@@ -85,6 +85,11 @@ export class Lane {
   /** Number of the last record that is settled. */
   get settled(): number {
     return this.#standing.settled;
+  }
+
+  /** Where it stands, also when that is not written down. */
+  get cursor(): LaneCursor {
+    return this.#standing.cursor();
   }
 
   /** Rows committed and not yet settled, counted in the spool. */

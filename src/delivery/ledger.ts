@@ -129,39 +129,36 @@ export class Ledger {
    */
   lane(sink: string, tables: ReadonlySet<Table>, before: LaneTotals = NO_TOTALS): LaneLedger {
     const totals = { ...before };
-    // Counters never go back, also when what a lane says of itself has been lost.
-    const counted = this.#counted.get(sink) ?? NO_TOTALS;
-    const more = (edge: keyof LaneTotals): number => Math.max(0, totals[edge] - counted[edge]);
+    const counted = this.#counted.get(sink) ?? { ...NO_TOTALS };
+    this.#counted.set(sink, counted);
     this.#lanes.set(sink, { tables, totals });
-    this.#accepted.inc({ sink }, more('accepted'));
-    this.#stored.inc({ sink }, more('stored'));
-    this.#lost.inc({ sink }, more('lost'));
-    this.#dropped.inc({ sink }, more('dropped'));
+    // Counters never go back: what they have and the totals have not is counted once, when the totals come as far.
+    const count = (edge: keyof LaneTotals): number => {
+      const more = Math.max(0, totals[edge] - counted[edge]);
+      counted[edge] += more;
+      return more;
+    };
+    this.#accepted.inc({ sink }, count('accepted'));
+    this.#stored.inc({ sink }, count('stored'));
+    this.#lost.inc({ sink }, count('lost'));
+    this.#dropped.inc({ sink }, count('dropped'));
     this.#duplicated.inc({ sink }, 0);
     this.#unconfirmed.inc({ sink }, 0);
-    if (more('dead_lettered') > 0) this.#deadLettered.inc({ sink, code: 'earlier' }, more('dead_lettered'));
-    this.#counted.set(sink, totals);
+    const letters = count('dead_lettered');
+    if (letters > 0) this.#deadLettered.inc({ sink, code: 'earlier' }, letters);
+    const add = (edge: keyof LaneTotals, rows: number): number => {
+      totals[edge] += rows;
+      return count(edge);
+    };
     return {
-      accepted: (rows) => {
-        totals.accepted += rows;
-        this.#accepted.inc({ sink }, rows);
-      },
-      stored: (rows) => {
-        totals.stored += rows;
-        this.#stored.inc({ sink }, rows);
-      },
+      accepted: (rows) => this.#accepted.inc({ sink }, add('accepted', rows)),
+      stored: (rows) => this.#stored.inc({ sink }, add('stored', rows)),
       deadLettered: (rows, code) => {
-        totals.dead_lettered += rows;
-        this.#deadLettered.inc({ sink, code }, rows);
+        const more = add('dead_lettered', rows);
+        if (more > 0) this.#deadLettered.inc({ sink, code }, more);
       },
-      lost: (rows) => {
-        totals.lost += rows;
-        this.#lost.inc({ sink }, rows);
-      },
-      dropped: (rows) => {
-        totals.dropped += rows;
-        this.#dropped.inc({ sink }, rows);
-      },
+      lost: (rows) => this.#lost.inc({ sink }, add('lost', rows)),
+      dropped: (rows) => this.#dropped.inc({ sink }, add('dropped', rows)),
       duplicated: (rows) => this.#duplicated.inc({ sink }, rows),
       unconfirmed: (rows) => this.#unconfirmed.inc({ sink }, rows),
       retried: (code) => this.#retries.inc({ sink, code }),
@@ -191,7 +188,10 @@ export class Ledger {
       const rows = rowsOf(record.size, tables);
       if (rows === 0) continue;
       totals.accepted += rows;
-      this.#accepted.inc({ sink }, rows);
+      const counted = this.#counted.get(sink)!;
+      const more = Math.max(0, totals.accepted - counted.accepted);
+      counted.accepted += more;
+      this.#accepted.inc({ sink }, more);
     }
   }
 }

@@ -45,7 +45,7 @@ const HASH_KEY = 'the key of steptap test is no secret';
 /** The tests in a file, with their inputs. Throws ConfigErrors that say all that is wrong of it. */
 export function loadTests(file: string): PipelineTest[] {
   // What goes in are lines of logs: `${` is no placeholder there.
-  const document = new ConfigDocument(file, undefined, file);
+  const document = new ConfigDocument(file, undefined, { named: file });
   const value = document.value();
   const validate = validatorOf(testFileOptions);
   validate(value);

@@ -134,9 +134,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
       this.last = settled.seq;
       this.mark = atLeast(this.mark, settled.mark);
     }
-    // What was before a lane that joins later may be going just now.
-    const first = this.#segments.begun ? { seq: this.last, mark: this.mark } : this.#first;
-    const from = settled === undefined ? first : settled.seq < this.#first.seq ? this.#first : settled;
+    const from = settled === undefined || settled.seq < this.#first.seq ? this.#first : settled;
     const reader = new Reader(lane, this, this.#options.clock, from, options);
     this.#places.set(reader, new Place(this));
     return reader;

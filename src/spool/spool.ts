@@ -51,7 +51,7 @@ export interface Spool {
    * Rejects only when the spool cannot go on at all.
    */
   append(batch: Batch, options?: { reserved?: boolean }): Promise<Committed>;
-  /** A lane's own reader. One that is made when others have begun to take, and has settled nothing, may begin with what is committed from then on. */
+  /** A lane's own reader. Those that begin with the oldest record are made before one takes: what they have settled by then may go. */
   reader(lane: string, options?: ReaderOptions): SpoolReader;
   /** Ids (`<src>-<seq>-<i>`) of the rows of which a lane has appended dead letters behind that record. */
   buried(lane: string, after: number): Promise<ReadonlySet<string>>;

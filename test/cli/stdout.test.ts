@@ -76,7 +76,7 @@ test('the next program gets every event as a line of JSON, with what tells it fr
   expect(log.map(({ message }) => message)).toEqual([
     'reading stdin; storing in stdout',
     'stdout is ready: standard output, a socket',
-    "a dead letter: schema: the step must have required property 'wall_time_s' (stdin, byte " +
+    "a dead letter: schema: the step must have required property 'error_type' (stdin, byte " +
       `${lines(3).length + 6})`,
     'stopped',
   ]);

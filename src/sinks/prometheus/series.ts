@@ -23,6 +23,11 @@ export interface SeriesOptions {
   readonly width: number;
 }
 
+/** Series of a metric with so many labels that can be told apart. */
+export function mostSeries(labels: number): number {
+  return 2 ** (PLACE_BITS - labels);
+}
+
 /** What a process leaves to the next. */
 export interface SeriesState {
   readonly labels: readonly string[];
@@ -66,7 +71,7 @@ export class Series {
     const { labels, user = [], max_series } = options;
     this.user = user;
     this.labels = [...labels, ...user];
-    const most = 2 ** (PLACE_BITS - this.labels.length);
+    const most = mostSeries(this.labels.length);
     if (max_series > most) {
       throw new Error(
         `prometheus: max_series is ${max_series}; with ${this.labels.length} labels at most ${most} can be told apart`,
