@@ -129,12 +129,17 @@ async function drained(
     if (reading.deadline === undefined && left === before && !read()) return;
     before = left;
     const stopped = reading.deadline !== undefined;
-    const ms = (reading.deadline ?? clock.monotonic() + grace_ms) - clock.monotonic();
+    const most = (reading.deadline ?? clock.monotonic() + grace_ms) - clock.monotonic();
+    // A store that is down has nothing to be waited for when nothing waits for it.
+    const ms = left === 0 ? Math.min(most, SETTLING_MS) : most;
     const changed = stopped ? done : Promise.race([done, whenStopped]);
     await within(changed, Promise.resolve(), ms, clock);
     if (stopped) return;
   }
 }
+
+/** What lanes get to write down that nothing is left to do. */
+const SETTLING_MS = 1_000;
 
 /** What the last dead letters get when the grace period is over. */
 const BURYING_MS = 1_000;

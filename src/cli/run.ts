@@ -76,7 +76,7 @@ export async function run(read: () => Settings, options: RunOptions, plain: Log)
     reload = reloads(running, read, log);
     const stop = AbortSignal.any([signals, running.left]);
     const counters = new Counters(registry, () => state.spool.usage());
-    const lanes = (): readonly Lane[] => running!.lanes.all;
+    const lanes = (): readonly Lane[] => running.lanes.all;
     const look = watch({ clock: systemClock, counters, summary, ledger, lanes, deadLetters, spool: state.spool });
     // Rows that go to the same screen would run through the block.
     const shared = process.stdout.isTTY && running.stores.some(({ gone }) => gone !== undefined);

@@ -1,4 +1,4 @@
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { OVER, systemClock } from '../clock.ts';
@@ -43,6 +43,7 @@ async function tap(flags: TapFlags, first: Log): Promise<number> {
   // Only when it is this one's: of two that find it free, one has to look again.
   const source = growingFile(name, DESCRIPTORS.fd, systemClock, () => report({ state }));
   const space = new Reclaim();
+  let committed = 0;
   let log = first;
   let over: Promise<void> | undefined;
   const told: Log = (...entry) => log(...entry);
@@ -57,13 +58,18 @@ async function tap(flags: TapFlags, first: Log): Promise<number> {
       report({ idle, grace_ms: graceMs(checked) });
       if (idle) process.exit(0);
       log = logInto(state === NO_STATE ? undefined : state);
-      over = tapeOver().then(() => source.end());
+      over = tapeOver().then(() => {
+        source.end();
+        endWithoutRoom(() => committed, graceMs(checked), told);
+      });
       state = at ?? freeState(state);
       const { config } = checked;
       return { ...checked, state, config: { ...config, state: { ...config.state, directory: state } } };
     },
     appended({ batch: { source: of, position } }) {
-      if (of === source.name) space.committed(Number(position['offset'] ?? 0));
+      if (of !== source.name) return;
+      committed = Number(position['offset'] ?? 0);
+      space.committed(committed);
     },
   };
   // Read once: under a command a pipeline stays as it is.
@@ -77,6 +83,24 @@ async function tap(flags: TapFlags, first: Log): Promise<number> {
   // Though nothing is stored any more, somebody has to copy.
   if (tookOver) await over;
   return code;
+}
+
+/** What is left cannot be taken while the disk is full: when a grace period has brought nothing, it is given up. */
+function endWithoutRoom(committed: () => number, grace_ms: number, log: Log): void {
+  let before = -1;
+  setInterval(
+    () => {
+      const left = fstatSync(DESCRIPTORS.fd).size - committed();
+      if (left <= 0 || committed() !== before) {
+        before = committed();
+        return;
+      }
+      log('error', `${left} bytes of standard error were not read: the spool has no room for them`, { bytes: left });
+      process.emit('SIGTERM');
+      before = -1;
+    },
+    Math.max(grace_ms, 1_000),
+  ).unref();
 }
 
 let tookOver = false;
@@ -96,6 +120,7 @@ async function tapeOver(): Promise<void> {
   }
   // Whoever reads it may wait for its end.
   closeSync(DESCRIPTORS.stderr);
+  report({ closed: true });
 }
 
 function report(what: Partial<Report>): void {

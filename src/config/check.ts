@@ -72,7 +72,8 @@ class Checking {
     const before = this.problems.length;
     const config: Record<string, EventOptions> = {};
     for (const [name, value] of Object.entries(given)) {
-      config[name] = this.#fits(eventOptions, value ?? {}, ['events', name]) as EventOptions;
+      if (name === '__proto__') this.problems.push({ path: ['events', name], message: 'is no name', name: true });
+      else config[name] = this.#fits(eventOptions, value ?? {}, ['events', name]) as EventOptions;
     }
     if (this.problems.length > before) return config;
     try {

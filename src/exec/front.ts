@@ -44,9 +44,10 @@ async function runTapped(command: readonly string[], tape: NewTape, tapping: Tap
   closeSync(tape.append);
   const copying = copy.run(ended.signal);
   const outcome = await running;
+  // Whoever reads standard error may have stopped, and then nothing else ends this.
+  leaveOnSignal(() => endAs(outcome));
   ended.abort();
   await copying;
-  leaveOnSignal(() => endAs(outcome));
   tapping.hurry();
   // Where this is the first process, all others end with it.
   const until = Date.now() + (process.pid === 1 ? tapping.grace_ms : STRAGGLERS_MS);

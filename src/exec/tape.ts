@@ -21,11 +21,19 @@ export interface NewTape extends Tape {
   readonly append: number;
 }
 
-/** Undefined when the directory of temporary files cannot be written. */
+/** Undefined when there is no directory for temporary files that can be written: a container may have a root that is read-only. */
 export function openTape(): NewTape | undefined {
+  for (const directory of new Set([tmpdir(), '/tmp', '/dev/shm'])) {
+    const tape = tapeIn(directory);
+    if (tape !== undefined) return tape;
+  }
+  return undefined;
+}
+
+function tapeIn(parent: string): NewTape | undefined {
   let directory: string | undefined;
   try {
-    directory = mkdtempSync(join(tmpdir(), 'steptap-'));
+    directory = mkdtempSync(join(parent, 'steptap-'));
     const [tape, marks] = [join(directory, 'stderr'), join(directory, 'marks')];
     const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY } = constants;
     return {

@@ -10,6 +10,8 @@ export interface Report {
   /** No sink is named: there is nothing to do. */
   readonly idle: boolean;
   readonly grace_ms: number;
+  /** It has let go of standard error. */
+  readonly closed: boolean;
   /** The directory that it took, or `none`. */
   readonly state: string;
 }
@@ -36,7 +38,7 @@ export class Tapping {
   readonly verdict: Promise<Verdict>;
   #judge: (verdict: Verdict) => void = () => {};
   #child: ChildProcess | undefined;
-  #report: Report = { idle: false, state: '', grace_ms: 5_000 };
+  #report: Report = { idle: false, state: '', grace_ms: 5_000, closed: false };
   #pause_ms = PAUSE_MS;
   #again: NodeJS.Timeout | undefined;
   #ending = false;
@@ -71,10 +73,13 @@ export class Tapping {
     if (this.#child === undefined) this.#restart(0);
     else this.#child.stdin?.write('end\n');
     await over;
+    // One that hangs would keep standard error open, and whoever reads it waiting.
+    if (!this.#report.closed) this.#child?.kill('SIGKILL');
   }
 
   /** `errors`: where its own standard error goes until it has looked at the options, and then into its log. */
   #start(errors: 'pipe' | 'ignore'): void {
+    this.#report = { ...this.#report, closed: false };
     const { state } = this.#report;
     const own = ['--name', this.#name, ...(state === '' ? [] : ['--at', state])];
     const { fd, marks } = this.#tape;

@@ -5,7 +5,7 @@ import { Hash } from './hash.ts';
 import { lexical, rewrite, type Found, type Pattern, type Tell } from './lexical.ts';
 import { isRest, keyNames, maskPairs } from './pairs.ts';
 import { prune } from './prune.ts';
-import { MASK, Rules, type PrivacyOptions } from './rules.ts';
+import { MASK, undotted, Rules, type PrivacyOptions } from './rules.ts';
 import { unescaped } from './whole.ts';
 
 /** What becomes of an input of a task. */
@@ -44,7 +44,8 @@ export class Privacy {
   /** Who is told what is done with a line; all that makes a part of its row has the observer from here. */
   readonly tell: Observer | undefined;
 
-  constructor(options: PrivacyOptions, tell?: Observer) {
+  constructor(given: PrivacyOptions, tell?: Observer) {
+    const options = undotted(given);
     this.tell = tell;
     if (tell !== undefined) {
       this.#found = (key, hashed) =>

@@ -36,6 +36,16 @@ export const PRIVACY_DEFAULTS: PrivacyOptions = {
 
 export type Rule = 'drop' | 'mask' | 'hash';
 
+/**
+ * The options with the last name of each key that has dots: `user.email` in an object is `email` in another, and text does not say where it stands. Masking too much
+ * is safe. Of what is allowed nothing becomes more.
+ */
+export function undotted(options: PrivacyOptions): PrivacyOptions {
+  const names = (keys: readonly string[]): string[] =>
+    keys.flatMap((key) => [key, key.slice(key.lastIndexOf('.') + 1)].filter((name) => name !== ''));
+  return { ...options, drop: names(options.drop), mask: names(options.mask), hash: names(options.hash) };
+}
+
 /** The rule of each key. Of several the strictest counts: drop, then mask, then hash. */
 export class Rules {
   readonly #rules = new Map<string, Rule>();

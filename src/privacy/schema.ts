@@ -16,7 +16,7 @@ const keys = (description: string) =>
 export const privacyOptions = {
   type: 'object',
   description:
-    'What becomes of personal data, before anything is stored. Of several rules for a key the strictest counts: drop, mask, hash.',
+    'What becomes of personal data, before anything is stored. Of several rules for a key the strictest counts: drop, mask, hash. `user.email` is a rule for every `email`.',
   additionalProperties: false,
   properties: {
     params: names('Task inputs whose values are stored; those of others are `[redacted]`.', 'none'),

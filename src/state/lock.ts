@@ -155,15 +155,20 @@ function alive(holder: Holder, path: string): boolean {
   return now !== undefined && now.started === holder.started;
 }
 
+/** Of locks that were watched in vain: their last sign. Nobody is waited for twice. */
+const silent = new Map<string, number | undefined>();
+
 /** Watches for a sign: clocks of two machines differ, so that the time of the last one means nothing. */
 function givesSigns(path: string): boolean {
   const last = signOf(path);
+  if (silent.has(path) && silent.get(path) === last) return false;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; waited < SILENCE_MS; waited += LOOK_MS) {
     Atomics.wait(pause, 0, 0, LOOK_MS);
     const sign = signOf(path);
     if (sign !== last) return sign !== undefined;
   }
+  silent.set(path, last);
   return false;
 }
 

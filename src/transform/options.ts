@@ -108,7 +108,7 @@ function allowed(option: string, value: unknown): 'all' | readonly string[] {
 }
 
 function names(option: string, value: unknown, what = 'a list of names'): readonly string[] {
-  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string' && each !== '')) return value;
   throw wrong(option, what, value);
 }
 

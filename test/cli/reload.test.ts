@@ -112,7 +112,10 @@ const OVER = /taken over|refused/;
 const ASKED = /^the pipeline was read again.*(?:taken over|refused)/;
 
 /** A run of `p.yaml`, on standard input, which can be told another pipeline. */
-async function running(yaml: string, ...args: string[]): Promise<{ cli: Cli; becomes(next: string): Promise<string> }> {
+async function running(
+  yaml: string,
+  ...args: string[]
+): Promise<{ cli: Cli; becomes: (next: string) => Promise<string> }> {
   const path = join(home.path, 'p.yaml');
   await writeFile(path, yaml);
   const cli = home.start(['-c', 'p.yaml', ...args]);

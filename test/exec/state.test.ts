@@ -66,12 +66,13 @@ test('of commands that are started at once, each stores its steps', async () => 
   expect([backend.rows.length, twice(backend)]).toEqual([20, []]);
 });
 
-test('without a directory for temporary files the command has our standard error, and its ClickHouse', async () => {
-  const { server } = await home.clickhouse();
+test('where the directory for temporary files is not there, another is taken', async () => {
+  const { server, backend } = await home.clickhouse();
   const env = { FLYTE_TELEMETRY_CLICKHOUSE_URL: server.url, TMPDIR: join(home.path, 'none') };
-  const show = 'echo "$FLYTE_TELEMETRY_CLICKHOUSE_URL"; echo words >&2; exit 3';
+  await writeFile(join(home.path, 'a'), lines(3));
+  const show = 'echo "$FLYTE_TELEMETRY_CLICKHOUSE_URL"; cat a >&2; exit 3';
   const { code, stdout, stderr } = await exec([], ['sh', '-c', show], { cwd: home.path, env }).ended;
-  expect([code, stdout, stderr.toString()]).toEqual([3, `${server.url}\n`, 'words\n']);
+  expect([code, stdout, stderr.toString(), backend.rows.length]).toEqual([3, '\n', lines(3), 3]);
 });
 
 test('with --state none nothing is left behind', async () => {
@@ -172,5 +173,41 @@ test('the tapping process ends with the command', async () => {
   const tap = await tapOf(program.pid);
   await go();
   await program.ended;
+  expect(isThere(tap)).toBe(false);
+});
+
+test('with a store that is down and nothing that waits for it, a command does not cost the grace period', async () => {
+  const words = ['--clickhouse', 'http://127.0.0.1:1', '--grace', '60', '--state', 's'];
+  const { code } = await exec(words, ['sh', '-c', 'exit 3'], { cwd: home.path }).ended;
+  expect(code).toBe(3);
+  expect(logOf(join(home.path, 's')).at(-1)).toMatchObject({ message: 'stopped' });
+}, 50_000);
+
+test('when nobody reads what the command has written, and the command has ended, a signal ends the rest', async () => {
+  const { server } = await home.clickhouse();
+  const write = 'process.stderr.write("x".repeat(300000), () => require("fs").writeFileSync("done", ""))';
+  const running = exec(['--clickhouse', server.url], node(write), { cwd: home.path });
+  running.child.stderr!.pause();
+  await until(() => existsSync(join(home.path, 'done')));
+  // It may still be told that its command has ended.
+  for (let left = false; !left;) {
+    process.kill(running.pid, 'SIGTERM');
+    const pause = new Promise<false>((resolve) => setTimeout(() => resolve(false), 100));
+    left = await Promise.race([running.left.then(() => true), pause]);
+  }
+  running.child.stderr!.resume();
+  expect((await running.ended).code).not.toBe(null);
+});
+
+test('a tapping process that hangs does not keep standard error open', async () => {
+  const { server } = await home.clickhouse();
+  const running = exec(['--clickhouse', server.url, '--grace', '1'], ['sh', '-c', `echo hi >&2; ${WAIT}; exit 5`], {
+    cwd: home.path,
+  });
+  const tap = await tapOf(running.pid);
+  process.kill(tap, 'SIGSTOP');
+  await go();
+  const { code, stderr } = await running.ended;
+  expect([code, stderr.toString()]).toEqual([5, 'hi\n']);
   expect(isThere(tap)).toBe(false);
 });

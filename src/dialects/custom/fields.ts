@@ -85,7 +85,8 @@ function compileField(column: Column, options: FieldOptions, at: readonly string
       if (options[other] !== undefined) fail(other, 'stands beside a const, which needs nothing else');
     }
     checkConstant(column, sort, constant, fail);
-    return { column, sort, constant: wordOf(column, String(constant)) ?? '' };
+    const said = sort === 'seconds' || sort === 'count' ? String(Number(constant)) : String(constant);
+    return { column, sort, constant: wordOf(column, said) ?? '' };
   }
   if (key === undefined) throw new EventError(at, 'needs a key or a const');
   // Its values would stand in the attribute too, for all to read.
@@ -105,6 +106,7 @@ function checkConstant(
   fail: (part: string, message: string) => never,
 ): void {
   if (sort === 'time' || sort === 'params') fail('const', `${column} is of each line; give a key`);
+  if (String(constant).trim() === '') fail('const', 'is empty');
   if (sort === 'seconds' && !isSeconds(Number(constant))) fail('const', 'is no duration; give seconds, 0 or more');
   if (sort === 'count' && !isCount(Number(constant))) fail('const', `is no ${column}; give 0 to 65535`);
   if (sort === 'text' && wordOf(column, String(constant)) === undefined) {

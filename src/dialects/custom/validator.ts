@@ -62,7 +62,7 @@ export function compileSchema(schema: Schema, path: Path): Validate {
     const validate = ajv.compile(schema);
     return (value) => {
       try {
-        return validate(value) ? undefined : problem(validate.errors ?? [], names);
+        return validate(value) ? undefined : problem(value, validate.errors ?? [], names);
       } catch (error) {
         // A schema that refers to itself goes as deep as the line does.
         if (error instanceof RangeError) return 'is nested too deep for its schema';
@@ -127,15 +127,27 @@ function checkPattern(pattern: unknown, path: Path): void {
   } catch (error) {
     throw new EventError(path, `is no regular expression: ${(error as Error).message}`);
   }
+  if (NESTED.test(pattern)) {
+    throw new EventError(path, 'repeats what repeats, as in (a+)+: a hostile line could hold the process for hours');
+  }
 }
 
+/** A group of nothing but what is repeated without end, repeated so itself: each more letter doubles the ways in which it fits. Others may be slow, too. */
+const NESTED = /\((?:\?:)?\(*(?:\?:)?(?:\[(?:[^\]\\]|\\.)*\]|\\.|[^()[\]\\])(?:[+*]|\{\d*,\})\)+(?:[+*]|\{\d*,\})/;
+
 /** What is wrong, and at which property. Names that only the line has are not said: they may be anybody's. */
-function problem(errors: readonly ErrorObject[], names: ReadonlySet<string>): string {
+function problem(line: unknown, errors: readonly ErrorObject[], names: ReadonlySet<string>): string {
   const last = errors.at(-1);
   // Of several alternatives each has said why not; that none fits is said last.
   const error = last?.keyword === 'anyOf' || last?.keyword === 'oneOf' ? last : errors[0];
   if (error === undefined) return 'does not fit the schema';
-  const where = pointer(error.instancePath).map((part) => (typeof part === 'number' || names.has(part) ? part : '*'));
+  let holder: unknown = line;
+  const where = pointer(error.instancePath).map((part) => {
+    // A number may be a key, too: somebody's.
+    const said = Array.isArray(holder) || names.has(String(part)) ? part : '*';
+    holder = (holder as Readonly<Record<string, unknown>> | undefined)?.[part];
+    return said;
+  });
   const { allowedValues, allowedValue } = error.params as {
     allowedValues?: readonly unknown[];
     allowedValue?: unknown;

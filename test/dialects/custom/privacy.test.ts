@@ -132,3 +132,22 @@ test('A key to be hashed needs a secret before a line is read', () => {
   expect(compiled(EPOCH).hashes).toBe(false);
   expect(() => decode('', { events })).toThrow('a key is to be hashed and there is no hash_key');
 });
+
+test('a rule with dots is one for the last name, wherever that is', () => {
+  const options: EventOptions = { match: { e: 1 }, privacy: { mask: ['meta.email'] } };
+  const input = JSON.stringify({ e: 1, meta: { email: SECRETS }, note: `meta.email=${SECRET} email: ${SECRET}` });
+  hidden(input, options, rules({}));
+  hidden(input.slice(0, -1), options, rules({}));
+  expect(all(decode(stepLine({ cfg: `{"email": "${SECRETS}"}` }), rules({ mask: ['user.email'] })))).not.toContain(
+    '71f3',
+  );
+});
+
+test('a key that is a number is not said, an index is', () => {
+  const number = { type: 'number' };
+  const schema = { properties: { users: { additionalProperties: number }, list: { items: number } } };
+  const detail = (line: object): unknown =>
+    read(JSON.stringify({ e: 1, ...line }), { match: { e: 1 }, schema }, rules({})).rejections[0]?.['detail'];
+  expect(detail({ users: { 4915112345678: 'x' } })).toBe('epoch: users.* must be number');
+  expect(detail({ list: [1, 'x'] })).toBe('epoch: list.1 must be number');
+});

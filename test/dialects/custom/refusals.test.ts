@@ -50,6 +50,12 @@ test.each<[string, Some, string, string]>([
     'schema.properties.a.pattern',
     'is no regular expression: Invalid regular expression: /(/u: Unterminated group',
   ],
+  ...['^(a+)+$', '((?:[a-z]*))*', '(?:\\w+)+x', '(a{2,})*'].map((pattern): [string, Some, string, string] => [
+    `a pattern that repeats what repeats, ${pattern}`,
+    schema({ properties: { a: { pattern } } }),
+    'schema.properties.a.pattern',
+    'repeats what repeats, as in (a+)+: a hostile line could hold the process for hours',
+  ]),
   [
     'a name that is no pattern',
     schema({ patternProperties: { '[': {} } }),
