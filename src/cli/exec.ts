@@ -26,6 +26,8 @@ terminal. Whatever becomes of steptap or the stores, the command goes on.
 FLYTE_TELEMETRY_CLICKHOUSE_URL is where steps are stored then, and is not passed
 on, since flytekit would write them there itself. With no store and no --metrics
 the command is just run.
+Write >&2 in scripts: > /dev/stderr and tee /dev/stderr empty a file, and what
+was in it is lost. nohup belongs behind --, as in: steptap exec -- nohup CMD.
 The log is <state>/exec.log. Of commands that run at the same time, each has a
 state of its own: <state>, <state>/exec-1, ...
 A full spool drops its oldest rows here, and counts them.

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { errorCode } from '../errors.ts';
 import { Copy } from './copy.ts';
+import { inherited } from './inherited.ts';
 import { endAs, forwardSignals, leaveOnSignal, type Outcome } from './signals.ts';
 import { closeTape, openTape, type NewTape } from './tape.ts';
 import { Tapping } from './tapping.ts';
@@ -9,6 +10,10 @@ import { written } from './writers.ts';
 
 /** With it set, flytekit writes its steps there itself, and nothing to standard error. */
 const TAKEN = 'FLYTE_TELEMETRY_CLICKHOUSE_URL';
+
+/** From descriptor 3 on; those between two of them stay closed. */
+const more = inherited();
+const GIVEN = Array.from({ length: Math.max(2, ...more) - 2 }, (_, n) => (more.has(n + 3) ? n + 3 : 'ignore'));
 
 /** What outlives the command for a moment (Python's resource tracker) is waited for; a daemon is left to the tapping process. */
 const STRAGGLERS_MS = 300;
@@ -66,7 +71,7 @@ async function run([file = '', ...args]: readonly string[], errors: number | und
   if (errors !== undefined) delete environment[TAKEN];
   let child: ChildProcess;
   try {
-    child = spawn(file, args, { stdio: ['inherit', 'inherit', errors ?? 'inherit'], env: environment });
+    child = spawn(file, args, { stdio: ['inherit', 'inherit', errors ?? 'inherit', ...GIVEN], env: environment });
   } catch (error) {
     return notStarted(file, error);
   }

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, fstatSync, openSync, closeSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, fstatSync, openSync, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Home, lines, twice } from '../cli/parts.ts';
-import { exec, isThere, logOf, megabytes, node, tapOf, until, WAIT } from './parts.ts';
+import { exec, isThere, logOf, megabytes, node, plain, STEPTAP, tapOf, until, WAIT } from './parts.ts';
 
 const home = new Home();
 const go = async (): Promise<void> => writeFile(join(home.path, 'go'), '');
@@ -211,3 +211,20 @@ test('a tapping process that hangs does not keep standard error open', async () 
   expect([code, stderr.toString()]).toEqual([5, 'hi\n']);
   expect(isThere(tap)).toBe(false);
 });
+
+test.each([[[] as string[]], [['--metrics', '127.0.0.1:0']]])(
+  'descriptors that were opened for the command reach it, and no others (%s)',
+  async (words) => {
+    const open = 'exec 3> three 9> nine; exec "$0" "$@"';
+    const command = ['sh', '-c', 'echo a >&3; echo b >&9; echo c >&2; ls /proc/self/fd'];
+    const under = [process.execPath, STEPTAP, 'exec', ...words, '--', ...command];
+    const said: object[] = [];
+    for (const each of [command, under]) {
+      const { code, stderr, stdout } = await plain(['bash', '-c', open, ...each], { cwd: home.path }).ended;
+      const texts = ['three', 'nine'].map((name) => readFileSync(join(home.path, name), 'utf8'));
+      said.push({ code, stderr: stderr.toString(), stdout, texts });
+    }
+    expect(said[1]).toEqual(said[0]);
+    expect(said[0]).toMatchObject({ code: 0, stderr: 'c\n', texts: ['a\n', 'b\n'] });
+  },
+);
