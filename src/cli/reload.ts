@@ -54,6 +54,8 @@ export function reloads(running: Running, read: () => Settings, log: Log): Reloa
         return;
       }
       await running.become(settings);
+      // It ends, and says why.
+      if (running.failure !== undefined) return;
       refused = '';
       const changed = changes(before, settings);
       log('info', `${why}: the new pipeline has taken over${changed === '' ? '' : `; other than before: ${changed}`}`);

@@ -8,7 +8,6 @@ import { BLOCK_LIMITS, Lane } from '../delivery/lane.ts';
 import { Lanes } from '../delivery/lanes.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import { UsageError } from '../errors.ts';
-import { startHttpServer, type HttpServer, type HttpServerOptions } from '../http-server.ts';
 import type { Log } from '../log.ts';
 import { startPipeline, type Pipeline } from '../pipeline.ts';
 import { createPrometheusSink, StepRegistry, type PrometheusSink } from '../sinks/prometheus/index.ts';
@@ -19,7 +18,8 @@ import { Slabs } from '../slabs.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { inputs, type Inputs, type Reading } from './inputs.ts';
-import { readiness, serveMetrics } from './serving.ts';
+import { readiness, Serving } from './serving.ts';
+import { refuseFixed, refuseSameLanes, type Plan } from './plan.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
 import { openState, type State } from './state.ts';
 import { createDeadLetterSink, plannedStores, type PlannedStore, droppable } from './stores.ts';
@@ -44,17 +44,6 @@ export interface RunningOptions {
 interface Served {
   readonly planned: PlannedStore;
   readonly lane: Lane;
-}
-
-/** What a running pipeline is to become, checked as far as it can be without touching what runs. */
-interface Plan {
-  readonly settings: Settings;
-  readonly decode: DecodeOptions;
-  readonly sources: Inputs;
-  readonly stores: readonly PlannedStore[];
-  /** Those that are new, or not as they were. */
-  readonly sinks: ReadonlyMap<PlannedStore, Sink>;
-  readonly metrics: MetricsSettings | undefined;
 }
 
 /**
@@ -84,9 +73,7 @@ export class Running {
   #detached: Readable | undefined;
   #metrics: MetricsSettings | undefined;
   #prometheus: { readonly lane: Lane; readonly sink: PrometheusSink; readonly counted: number } | undefined;
-  #http: HttpServer | undefined;
-  /** Where it listens, as it was said. */
-  #listening: string | undefined;
+  readonly #serving: Serving;
   #queries: QueryServer | undefined;
   #pipeline: Pipeline | undefined;
 
@@ -95,6 +82,16 @@ export class Running {
     this.#clock = clock;
     this.#log = log;
     this.#tell = teller(log);
+    this.#serving = new Serving(
+      {
+        registry: this.registry,
+        readiness: () => readiness(this.all, this.state.spool),
+        // The histograms have what the spool had when they began.
+        counted: () => this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
+      },
+      log,
+      options.metrics_optional,
+    );
   }
 
   /** Opens everything that the pipeline names. Throws a UsageError when it cannot be had. */
@@ -130,7 +127,8 @@ export class Running {
   }
 
   get metricsUrl(): string | undefined {
-    return this.#http === undefined ? undefined : `${this.#http.url}/metrics`;
+    const { url } = this.#serving;
+    return url === undefined ? undefined : `${url}/metrics`;
   }
 
   /** Reads, until the sources end or `stop` aborts. */
@@ -156,7 +154,7 @@ export class Running {
   /** Goes on as another pipeline. Throws a UsageError when it cannot; then nothing has changed. */
   async become(settings: Settings): Promise<void> {
     const { pipeline } = settings;
-    this.#fixed(settings);
+    refuseFixed(settings, this.settings);
     // Who is told that all lanes have ended would close what this opens.
     await this.lanes.change(async () => {
       const plan = await this.#plan(settings);
@@ -164,7 +162,7 @@ export class Running {
       if (this.#pipeline?.reading === false && sources.some((source) => ![...this.sources.values()].includes(source))) {
         throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
       }
-      await this.#listen(plan);
+      await this.#serving.at(plan.metrics?.listen);
       try {
         await this.#change(plan);
       } catch (error) {
@@ -173,21 +171,6 @@ export class Running {
         this.#left.abort(OVER);
       }
     });
-  }
-
-  /** What cannot change while it runs. */
-  #fixed(settings: Settings): void {
-    const { pipeline } = settings;
-    const refuse = (...path: string[]): never => {
-      throw pipeline.error([{ path, message: 'cannot change while steptap runs: restart it' }]);
-    };
-    const before = this.settings;
-    if (JSON.stringify(stateSettings(settings)) !== JSON.stringify(stateSettings(before))) refuse('state');
-    if (graceMs(settings) !== graceMs(before)) refuse('limits', 'grace_s');
-    // Bytes of it are under way, and perhaps half a row.
-    const output = ({ config }: Settings): string =>
-      JSON.stringify(Object.entries(config.sinks ?? {}).filter(([, { type }]) => type === 'stdout'));
-    if (output(settings) !== output(before)) refuse('sinks', 'stdout');
   }
 
   async #change(plan: Plan): Promise<void> {
@@ -219,7 +202,7 @@ export class Running {
   async close(): Promise<void> {
     // It may not have come as far as the lane of the dead letters.
     const closing = this.all.map((lane: Lane | undefined) => lane?.sink.close());
-    await Promise.allSettled([this.#queries?.close(), this.#http?.close(), ...closing]);
+    await Promise.allSettled([this.#queries?.close(), this.#serving.close(), ...closing]);
     await this.state.close();
   }
 
@@ -243,25 +226,16 @@ export class Running {
     for (const planned of stores) {
       if (this.#served.get(planned.name)?.planned.key !== planned.key) sinks.set(planned, planned.create());
     }
-    this.#distinct(settings, stores, sinks);
+    const lanes = stores.map((planned): [string, string] => {
+      const sink = sinks.get(planned) ?? this.#served.get(planned.name)!.lane.sink;
+      return [planned.name, laneOf(sink)];
+    });
+    refuseSameLanes(settings, lanes);
     return { settings, decode, sources, stores, sinks, metrics };
   }
 
   #reading(): Reading | undefined {
     return this.#pipeline === undefined ? undefined : { sources: this.sources, known: this.#known };
-  }
-
-  /** What a lane has settled is kept under its name. */
-  #distinct(settings: Settings, stores: readonly PlannedStore[], sinks: ReadonlyMap<PlannedStore, Sink>): void {
-    const taken = new Set(['dead-letters', 'prometheus']);
-    for (const planned of stores) {
-      const lane = laneOf(sinks.get(planned) ?? this.#served.get(planned.name)!.lane.sink);
-      if (taken.has(lane)) {
-        const message = `another sink keeps under ${lane} what it has stored: give it another name`;
-        throw settings.pipeline.error([{ path: ['sinks', planned.name], message, name: true }]);
-      }
-      taken.add(lane);
-    }
   }
 
   async #begin(plan: Plan): Promise<void> {
@@ -278,7 +252,7 @@ export class Running {
       linger_ms: 100,
     });
     state.forsake(this.all.map(({ sink }) => laneOf(sink)));
-    await this.#listen(plan);
+    await this.#serving.at(plan.metrics?.listen);
     const embedded = plan.stores.find((store) => store.embedded !== undefined)?.embedded;
     if (embedded !== undefined) this.#queries = await serveQueries(settings.state, embedded);
   }
@@ -365,43 +339,5 @@ export class Running {
       this.lanes.add(lane);
     } else if (old !== undefined) this.ledger.leave(old.sink.name);
     await old?.lane.release();
-  }
-
-  /** Another address is listened on before the old one is left; where they are in each other's way, the old one is listened on again if the new one cannot be. */
-  async #listen({ metrics }: Plan): Promise<void> {
-    const before = this.#http;
-    const listen = metrics?.listen;
-    if (before !== undefined && listen === this.#listening) return;
-    if (before === undefined || listen === undefined) {
-      this.#http =
-        listen === undefined
-          ? undefined
-          : await serveMetrics(this.#serverAt(listen), this.#log, this.#options.metrics_optional);
-      await before?.close();
-    } else {
-      try {
-        this.#http = await startHttpServer(this.#serverAt(listen));
-        await before.close();
-      } catch {
-        await before.close();
-        try {
-          this.#http = await startHttpServer(this.#serverAt(listen));
-        } catch (error) {
-          this.#http = await startHttpServer(this.#serverAt(this.#listening!));
-          throw new UsageError((error as Error).message, { cause: error });
-        }
-      }
-    }
-    this.#listening = listen;
-  }
-
-  #serverAt(listen: string): HttpServerOptions {
-    return {
-      listen,
-      registry: this.registry,
-      readiness: () => readiness(this.all, this.state.spool),
-      // The histograms have what the spool had when they began.
-      counted: () => this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
-    };
   }
 }

@@ -5,18 +5,71 @@ import type { Log } from '../log.ts';
 import type { Spool } from '../spool/spool.ts';
 import { METRICS } from './run-options.ts';
 
-/** Serves the metrics. The default address may be taken by another steptap: that is worth a warning, not a failure. */
-export async function serveMetrics(
-  options: HttpServerOptions,
-  log: Log,
-  optional = options.listen === METRICS,
-): Promise<HttpServer | undefined> {
-  try {
-    return await startHttpServer(options);
-  } catch (error) {
-    if (!optional) throw new UsageError((error as Error).message, { cause: error });
-    log('warning', `no metrics: ${(error as Error).message}`);
-    return undefined;
+/** `/metrics`, `/healthz` and `/readyz`, at an address that may change. */
+export class Serving {
+  readonly #options: Omit<HttpServerOptions, 'listen'>;
+  readonly #log: Log;
+  readonly #optional: boolean;
+  #server: HttpServer | undefined;
+  /** As it was said. */
+  #listen: string | undefined;
+
+  /** `optional`: an address that cannot be had is worth a warning, whatever it is. */
+  constructor(options: Omit<HttpServerOptions, 'listen'>, log: Log, optional = false) {
+    this.#options = options;
+    this.#log = log;
+    this.#optional = optional;
+  }
+
+  get url(): string | undefined {
+    return this.#server?.url;
+  }
+
+  /** Listens there, and nowhere else; undefined: nowhere. Throws a UsageError when it cannot, and then listens where it did before. */
+  async at(listen: string | undefined): Promise<void> {
+    const before = this.#server;
+    if (before !== undefined && listen === this.#listen) return;
+    if (listen === undefined) {
+      this.#server = undefined;
+      await before?.close();
+    } else if (before === undefined) this.#server = await this.#first(listen);
+    else await this.#move(before, listen);
+    this.#listen = listen;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+  }
+
+  /** The default address may be taken by another steptap: that is worth a warning, not a failure. */
+  async #first(listen: string): Promise<HttpServer | undefined> {
+    try {
+      return await this.#start(listen);
+    } catch (error) {
+      if (!this.#optional && listen !== METRICS) throw new UsageError((error as Error).message, { cause: error });
+      this.#log('warning', `no metrics: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  /** The new address is listened on before the old one is left, unless they are in each other's way. */
+  async #move(before: HttpServer, listen: string): Promise<void> {
+    try {
+      this.#server = await this.#start(listen);
+      await before.close();
+    } catch {
+      await before.close();
+      try {
+        this.#server = await this.#start(listen);
+      } catch (error) {
+        this.#server = await this.#start(this.#listen!);
+        throw new UsageError((error as Error).message, { cause: error });
+      }
+    }
+  }
+
+  #start(listen: string): Promise<HttpServer> {
+    return startHttpServer({ ...this.#options, listen });
   }
 }
 
