@@ -28,8 +28,14 @@ export function createStore(
     const { pipeline } = settings;
     const { message } = error as Error;
     if (pipeline.config.sinks?.[name] !== undefined) throw pipeline.error([{ path: ['sinks', name], message }]);
-    throw new UsageError(message, { cause: error });
+    throw new UsageError(`${namedBy(config)}${message}`, { cause: error });
   }
+}
+
+/** Whoever has set a variable long ago would look for the mistake in the command. */
+function namedBy(config: StoreConfig): string {
+  const variable = 'FLYTE_TELEMETRY_CLICKHOUSE_URL';
+  return config.type === 'clickhouse' && config.urls?.[0] === process.env[variable] ? `${variable}: ` : '';
 }
 
 function create(

@@ -27,7 +27,7 @@ const STRAGGLERS_MS = 300;
  * This process is all that the command depends on, and it depends on nothing of the pipeline. When it is killed, the tapping process copies the rest.
  */
 export async function exec(options: readonly string[], command: readonly string[]): Promise<void> {
-  const tapped = options.length > 0 || (process.env[TAKEN] ?? '') !== '';
+  const tapped = options.length > 0 || (process.env[TAKEN] ?? '').trim() !== '';
   let tape = tapped ? openTape() : undefined;
   const tapping = tape === undefined ? undefined : new Tapping(tape, options);
   const verdict = await tapping?.verdict;

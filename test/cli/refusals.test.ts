@@ -175,3 +175,12 @@ test('the version is that of the package', async () => {
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(code).toBe(0);
 });
+
+test('an address that stands in the environment is refused by the name of its variable', async () => {
+  const env = { FLYTE_TELEMETRY_CLICKHOUSE_URL: 'localhost:9000' };
+  const { code, stderr } = await home.start(NONE, { input: '', env }).ended;
+  expect(stderr).toBe(
+    'steptap: FLYTE_TELEMETRY_CLICKHOUSE_URL: clickhouse: one of `urls` is not an address: write https://host:8443\n',
+  );
+  expect(code).toBe(2);
+});

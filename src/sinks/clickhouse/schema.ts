@@ -77,7 +77,7 @@ export const CLICKHOUSE_DEFAULTS: ClickHouseOptions = {
 export function fromEnvironment(env: Readonly<Record<string, string | undefined>>): ClickHouseOptions | undefined {
   const given = (name: string): string | undefined => env[`FLYTE_TELEMETRY_${name}`];
   const url = given('CLICKHOUSE_URL');
-  if (url === undefined || url === '' || !/^(?:1|t|true)$/i.test(given('ENABLED') ?? '1')) return undefined;
+  if (url === undefined || url.trim() === '' || !/^(?:1|t|true)$/i.test(given('ENABLED') ?? '1')) return undefined;
   const table = given('CLICKHOUSE_TABLE');
   return {
     ...CLICKHOUSE_DEFAULTS,
