@@ -120,17 +120,19 @@ test('spool verify finds a sound spool sound, half a record at its end too, and 
 
   const oldest = join(directory, segments[0]!);
   const bytes = await readFile(oldest);
-  const at = bytes.indexOf('row 7');
+  // The third run may have removed the segment of the first one before it was killed.
+  const text = bytes.includes('row 7') ? 'row 7' : 'more 2';
   const file = await open(oldest, 'r+');
-  await file.write(Buffer.from('ROW 7'), 0, 5, at);
+  await file.write(Buffer.from(text.toUpperCase()), 0, text.length, bytes.indexOf(text));
   await file.close();
   const damaged = await steptap('spool', 'verify');
   expect(damaged.code).toBe(1);
   expect(damaged.stdout).toMatch(
-    /^steptap-data\/spool\/0{11}1\.seg, byte \d+: record 1 is damaged\n(records? .*\n)?\d+ records are sound, 1 place is damaged\n$/,
+    /^steptap-data\/spool\/0{11}[12]\.seg, byte \d+: record \d+ is damaged\n(records? .*\n)?\d+ records are sound, 1 place is damaged\n$/,
   );
-  const rest = objects(await steptap('spool', 'cat', '--json'));
-  expect(rest[0]).toMatchObject({ seq: 2 });
+  const [, record] = /record (\d+) is damaged/.exec(damaged.stdout)!;
+  const rest = objects(await steptap('spool', 'cat', '--json')).map(({ seq }) => seq);
+  expect(rest[0]).toBe(Number(record) + 1);
   expect((await steptap('spool', 'ls')).code).toBe(0);
 
   await writeFile(join(directory, '000000000000.seg.bad'), 'nothing');
