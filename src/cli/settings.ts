@@ -2,7 +2,6 @@ import { loadPipeline, type LoadedPipeline } from '../config/load.ts';
 import type { Path } from '../config/document.ts';
 import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config/schema.ts';
 import type { DecodeOptions } from '../decode.ts';
-import { compileEvents } from '../dialects/custom/index.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
 import { stateOptions } from '../spool/schema.ts';
@@ -46,7 +45,7 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
     const message = `${JSON.stringify(enrichment.timezone)}: no such zone; write UTC, +02:00 or Europe/Berlin`;
     throw pipeline.error([{ path: ['enrichment', 'timezone'], message }]);
   }
-  const events = config.events === undefined ? undefined : compileEvents(config.events);
+  const { events } = pipeline;
   return {
     constants: enrichment.constants ?? {},
     privacy: privacyRules(config.privacy ?? {}, environment, events?.hashes),
@@ -96,7 +95,7 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
       { path: ['sinks', first![0], 'buckets'], message: 'must be ascending, each larger than the last' },
     ]);
   }
-  const labels = config.events === undefined ? [] : compileEvents(config.events).labels;
+  const labels = pipeline.events?.labels ?? [];
   const most = mostSeries(STEP_LABELS + labels.length + (workflow_label ? 1 : 0));
   if ((max_series ?? 0) > most) {
     const message = `${max_series} is more than can be told apart with these labels: at most ${most}`;

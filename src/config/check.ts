@@ -1,7 +1,13 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type { Ajv, ValidateFunction } from 'ajv';
-import { compileEvents, EventError, eventOptions, type EventOptions } from '../dialects/custom/index.ts';
+import {
+  compileEvents,
+  EventError,
+  eventOptions,
+  type CustomEvents,
+  type EventOptions,
+} from '../dialects/custom/index.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { isMapping, type Path, type Problem } from './document.ts';
 import { problemsOf } from './explain.ts';
@@ -24,13 +30,16 @@ const compiled = new WeakMap<object, ValidateFunction>();
 export function check(
   given: unknown,
   filled: (path: Path) => boolean,
-): { config: PipelineConfig; problems: readonly Problem[] } {
+): { config: PipelineConfig; problems: readonly Problem[]; events: CustomEvents | undefined } {
   const checking = new Checking(filled);
-  return { config: checking.pipeline(given), problems: checking.problems };
+  const config = checking.pipeline(given);
+  return { config, problems: checking.problems, events: checking.events };
 }
 
 class Checking {
   readonly problems: Problem[] = [];
+  /** Those of the pipeline, compiled. */
+  events: CustomEvents | undefined;
   readonly #filled: (path: Path) => boolean;
 
   constructor(filled: (path: Path) => boolean) {
@@ -77,7 +86,7 @@ class Checking {
     }
     if (this.problems.length > before) return config;
     try {
-      compileEvents(config);
+      this.events = compileEvents(config);
     } catch (error) {
       if (!(error instanceof EventError)) throw error;
       this.problems.push({ path: ['events', ...error.path], message: error.message });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { CustomEvents } from '../dialects/custom/index.ts';
 import { errorCode, UsageError } from '../errors.ts';
 import { check } from './check.ts';
 import { ConfigDocument, ConfigErrors, isMapping, type Path, type Problem } from './document.ts';
@@ -7,6 +8,8 @@ import type { PipelineConfig } from './schema.ts';
 /** A pipeline as its files say it. */
 export interface LoadedPipeline {
   readonly config: PipelineConfig;
+  /** Its events, compiled. */
+  readonly events: CustomEvents | undefined;
   /** The files, and those whose content stands in them: when one changes, the pipeline may be another. */
   readonly files: readonly string[];
   /** What they all say: equal texts are equal pipelines. */
@@ -18,6 +21,7 @@ export interface LoadedPipeline {
 /** No files: everything is as the command line says. */
 export const NO_PIPELINE: LoadedPipeline = {
   config: {},
+  events: undefined,
   files: [],
   text: '',
   error: (problems) => new UsageError(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')),
@@ -50,10 +54,11 @@ export function loadPipeline(
   const merged = documents.map((document) => document.value() ?? {}).reduce<unknown>(merge, {});
   const of = (path: Path): ConfigDocument => documents.findLast((document) => document.has(path)) ?? documents[0]!;
   const error = (problems: readonly Problem[]): UsageError => said(problemLines(problems, of));
-  const { config, problems } = check(merged, (path) => of(path).filled(path));
+  const { config, problems, events } = check(merged, (path) => of(path).filled(path));
   if (problems.length > 0) throw error(problems);
   return {
     config,
+    events,
     files: named,
     text: JSON.stringify(merged),
     error,

@@ -1,6 +1,6 @@
 import { check } from '../config/check.ts';
 import type { DecodeOptions } from '../decode.ts';
-import { compileEvents, type CustomEvents, type EventOptions as OwnEvent } from '../dialects/custom/index.ts';
+import type { CustomEvents, EventOptions as OwnEvent } from '../dialects/custom/index.ts';
 import { CONSTANT_FIELDS, type Constants } from '../origin.ts';
 import { PRIVACY_DEFAULTS, type PrivacyOptions } from '../privacy/rules.ts';
 import { zone } from '../zone.ts';
@@ -52,9 +52,9 @@ export function decodeOptions(options: unknown = {}): DecodeOptions {
   };
 }
 
-function ownEvents(value: unknown): CustomEvents {
-  const { config, problems } = check({ events: value }, () => false);
-  if (problems.length === 0) return compileEvents(config.events ?? {});
+function ownEvents(value: unknown): CustomEvents | undefined {
+  const { events, problems } = check({ events: value }, () => false);
+  if (problems.length === 0) return events;
   throw new TypeError(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
 }
 
