@@ -1,18 +1,12 @@
-import { quoted, type Place, type Value } from './places.ts';
+import { quoted, stepsOf, valuesOf, type Place, type Value } from './places.ts';
 
 const q = (text: string): string => quoted(text, 'bash');
 const lines = (words: readonly string[]): string => `$'${words.join(String.raw`\n`).replaceAll("'", String.raw`\'`)}'`;
 
 /** A completion script for bash 4 and later; bash-completion is not needed. */
 export function bashScript(places: readonly Place[]): string {
-  const steps = places.filter(({ path }) => path !== '').map(({ path }) => q(path.includes(' ') ? path : ` ${path}`));
-  const values = places.flatMap(({ path, flags }) =>
-    flags.flatMap(({ names, value }) =>
-      value === undefined
-        ? []
-        : [`    ${names.map((name) => q(`${path} ${name}`)).join('|')}) ${given(value)}; return ;;`],
-    ),
-  );
+  const steps = stepsOf(places, q);
+  const values = valuesOf(places, q, given);
   const words = places.map(({ path, commands, flags, operand }) => {
     const options = `options=${lines(flags.flatMap(({ names }) => names))}`;
     const below = commands.length === 0 ? '' : `; commands=${lines(commands.map(({ name }) => name))}`;

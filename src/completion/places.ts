@@ -80,3 +80,23 @@ export function quoted(text: string, shell: 'bash' | 'zsh' | 'fish'): string {
     ? `'${text.replace(/[\\']/g, String.raw`\$&`)}'`
     : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/** What a shell compares the words so far with, to see that they name a command. */
+export function stepsOf(places: readonly Place[], quote: (text: string) => string): string[] {
+  return places.filter(({ path }) => path !== '').map(({ path }) => quote(path.includes(' ') ? path : ` ${path}`));
+}
+
+/** The branches of a `case` for each option with a value: `given` says how that is completed. */
+export function valuesOf(
+  places: readonly Place[],
+  quote: (text: string) => string,
+  given: (value: Value) => string,
+): string[] {
+  return places.flatMap(({ path, flags }) =>
+    flags.flatMap(({ names, value }) =>
+      value === undefined
+        ? []
+        : [`    ${names.map((name) => quote(`${path} ${name}`)).join('|')}) ${given(value)}; return ;;`],
+    ),
+  );
+}

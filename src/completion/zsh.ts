@@ -1,17 +1,11 @@
-import { quoted, type Named, type Place, type Value } from './places.ts';
+import { quoted, stepsOf, valuesOf, type Named, type Place, type Value } from './places.ts';
 
 const q = (text: string): string => quoted(text, 'zsh');
 
 /** A completion script for zsh, to be sourced, or to be called `_steptap` in a directory of fpath. */
 export function zshScript(places: readonly Place[]): string {
-  const steps = places.filter(({ path }) => path !== '').map(({ path }) => q(path.includes(' ') ? path : ` ${path}`));
-  const values = places.flatMap(({ path, flags }) =>
-    flags.flatMap(({ names, value }) =>
-      value === undefined
-        ? []
-        : [`    ${names.map((name) => q(`${path} ${name}`)).join('|')}) ${given(value)}; return ;;`],
-    ),
-  );
+  const steps = stepsOf(places, q);
+  const values = valuesOf(places, q, given);
   const words = places.map(({ path, commands, flags, operand }) => {
     const options = flags.flatMap(({ names, description }) => names.map((name) => ({ name, description })));
     const below = commands.length === 0 ? '' : `; commands=(${described(commands)})`;
