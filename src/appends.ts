@@ -4,20 +4,41 @@ import type { PipelineOptions } from './pipeline.ts';
 import type { Reading } from './reading.ts';
 import type { Source } from './sources/source.ts';
 
-/** Bytes of one source that may be under way: a group commit takes up to 20 ms, and a pipe gives many small batches in that time. */
+/** Bytes that may be under way: a group commit takes up to 20 ms, and a pipe gives many small batches in that time. */
 const MOST_UNDER_WAY = 2 << 20;
 /** How often the position moves on while there are no rows. */
 const POSITION_MS = 1_000;
 
+/** What is on its way into the spool, of one source or of several that share a bound. */
+export class UnderWay {
+  readonly #appends = new Set<Promise<void>>();
+  #bytes = 0;
+
+  add(append: Promise<void>, bytes: number): void {
+    this.#bytes += bytes;
+    const committed = append.then(() => {
+      this.#bytes -= bytes;
+      this.#appends.delete(committed);
+    });
+    this.#appends.add(committed);
+  }
+
+  /** Resolves when more may be decoded. */
+  async room(): Promise<void> {
+    while (this.#bytes > MOST_UNDER_WAY) await this.#appends.values().next().value;
+  }
+}
+
 /** The batches of one source on their way into the spool, in order. */
 export class Appends {
-  readonly #source: Source;
+  readonly #source: Pick<Source, 'name' | 'resumes'>;
   /** Up to where the source was decoded. */
   readonly #decoded: () => number;
   readonly #options: PipelineOptions;
   readonly #reading: Reading;
-  readonly #under_way = new Set<Promise<void>>();
-  #bytes = 0;
+  readonly #under_way: UnderWay;
+  /** The last append; those before it are settled before it is. */
+  #last: Promise<void> = Promise.resolve();
   /** The last append: when, up to where, and whether its position has a carry. */
   #at: number;
   #offset: number;
@@ -25,7 +46,14 @@ export class Appends {
   /** The spool cannot go on. */
   #failed = false;
 
-  constructor(source: Source, decoded: () => number, options: PipelineOptions, reading: Reading) {
+  constructor(
+    source: Pick<Source, 'name' | 'resumes'>,
+    decoded: () => number,
+    options: PipelineOptions,
+    reading: Reading,
+    under_way = new UnderWay(),
+  ) {
+    this.#under_way = under_way;
     this.#source = source;
     this.#decoded = decoded;
     this.#options = options;
@@ -40,15 +68,15 @@ export class Appends {
     this.#options.counters.add(this.#source.name, counts);
     const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoded() !== this.#offset;
     if (batch.rows.length > 0 || due) this.#append(batch);
-    while (this.#bytes > MOST_UNDER_WAY) await this.#under_way.values().next().value;
+    await this.#under_way.room();
   }
 
-  /** The last batch. Its position is appended though it has no rows; resolves when all of them are committed. */
+  /** The last batch for now. Its position is appended though it has no rows; resolves when all of them are committed. */
   async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.name, counts);
     const moved = this.#decoded() !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
-    if (batch.rows.length > 0 || moved) this.#append(batch);
-    await Promise.all(this.#under_way);
+    if (batch.rows.length > 0 || moved || batch.ended === true) this.#append(batch);
+    await this.#last;
   }
 
   #append(batch: Batch): void {
@@ -59,23 +87,16 @@ export class Appends {
     this.#at = this.#options.clock.monotonic();
     this.#offset = this.#decoded();
     this.#carries = batch.position['carry'] !== undefined;
-    const bytes = batchBytes(batch);
-    this.#bytes += bytes;
-    const committed = this.#options.spool
-      .append(batch)
-      .then(
-        () => {
-          reading.waiting -= rows;
-        },
-        (error: Error) => {
-          this.#failed = true;
-          if (!reading.over) reading.fail(error);
-        },
-      )
-      .then(() => {
-        this.#bytes -= bytes;
-        this.#under_way.delete(committed);
-      });
-    this.#under_way.add(committed);
+    const committed = this.#options.spool.append(batch).then(
+      () => {
+        reading.waiting -= rows;
+      },
+      (error: Error) => {
+        this.#failed = true;
+        if (!reading.over) reading.fail(error);
+      },
+    );
+    this.#under_way.add(committed, batchBytes(batch));
+    this.#last = Promise.all([this.#last, committed]).then(() => {});
   }
 }

@@ -68,6 +68,10 @@ export interface Batch {
   /** Physical lines that this batch's rows and blank lines took. */
   readonly lines: number;
   readonly rows: readonly Rows[];
+  /** Of a source that takes requests: which one this is, so that it is known when it comes again. */
+  readonly request?: string | undefined;
+  /** True when the source will not be read again: its position is forgotten. */
+  readonly ended?: boolean | undefined;
 }
 
 /** Bytes that a batch occupies in the spool: what its bound counts. */

@@ -1,14 +1,14 @@
 import type { Readable, Writable } from 'node:stream';
 import { wholeLines, type LastLine } from './framing/lines.ts';
 import type { Reading } from './reading.ts';
-import type { Opened, Source } from './sources/source.ts';
+import type { Opened, ByteSource } from './sources/source.ts';
 
 /**
  * Cuts the bytes into lines, until `stop` or an error ends the reading. `ending`: `whole` if the input had an end, else what becomes of the line that
  * was being read.
  */
 export function cutting(
-  source: Source,
+  source: ByteSource,
   { bytes, offset }: Opened,
   reading: Reading,
   stop: AbortSignal,

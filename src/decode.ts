@@ -9,19 +9,19 @@ import type { Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
 import { Times } from './dialects/when.ts';
-import type { Chunk, LongLine } from './framing/lines.ts';
+import { LineCutter, type Chunk, type LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
-import { unwrap } from './framing/record.ts';
+import { unwrap, type Unwrapped } from './framing/record.ts';
 import { Joins } from './joins.ts';
 import { objectEnd, parseObject } from './json.ts';
 import type { Observer } from './observer.ts';
-import { NOWHERE, Origins, type Constants, type Origin } from './origin.ts';
+import { NOWHERE, Origins, type Constants, type Origin, type OriginFields } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
 import type { PrivacyOptions } from './privacy/rules.ts';
 import { RowsBuilder } from './rows.ts';
 import { Slabs } from './slabs.ts';
-import type { Source } from './sources/source.ts';
+import type { ByteSource } from './sources/source.ts';
 import type { Zone } from './zone.ts';
 
 export interface DecodeOptions {
@@ -44,6 +44,9 @@ export interface DecodeOptions {
 
 /** Told of every row that is no step, as it is made: its table, and how many steps of the batch stand before it. So the order of all rows is known, and steps cost nothing. */
 export type Noted = (table: Exclude<Table, 'steps'>, steps: number) => void;
+
+/** What a decoder reads for. */
+export type Decoded = Pick<ByteSource, 'name' | 'position' | 'framing'>;
 
 /** Where a decoder begins. */
 export interface Start {
@@ -78,7 +81,7 @@ const MOST_RECORDS = 32;
  * Every physical line is counted once: in the event or the rejection that took it, as a blank line, or in an event that is still open.
  */
 export class Decoder implements Emit {
-  readonly #source: Pick<Source, 'name' | 'position'>;
+  readonly #source: Decoded;
   readonly #options: DecodeOptions;
   /** True when lines are offered to the scanner first. */
   readonly #fastest: boolean;
@@ -106,7 +109,7 @@ export class Decoder implements Emit {
   offset: number;
 
   constructor(
-    source: Pick<Source, 'name' | 'position'>,
+    source: Decoded,
     options: DecodeOptions,
     clock: Clock,
     slabs = new Slabs(),
@@ -126,7 +129,7 @@ export class Decoder implements Emit {
     this.#noted = noted;
     this.#privacy = new Privacy(options.privacy, tell);
     this.#origins = new Origins(options.constants);
-    this.#prefixes = new Prefixes(this.#origins);
+    this.#prefixes = new Prefixes(this.#origins, source.framing);
     this.#partials = new Partials(options.max_line_bytes, tell);
     this.#recorded = new Partials(options.max_line_bytes, tell);
     this.#times = new Times(options.zone, clock, tell);
@@ -154,11 +157,24 @@ export class Decoder implements Emit {
     return this.#joins.position(this.#source.position(this.offset));
   }
 
+  /** Says where the lines come from that it is fed from now on, as far as that is known beside them. */
+  from(origin: OriginFields): void {
+    this.#prefixes.from(origin);
+  }
+
+  /** Decodes a request, which is whole in itself: nothing of it waits for another one. Offsets are within it. */
+  request(lines: Buffer): { batch: Batch; counts: ReadCounts } {
+    this.#times.arrive();
+    const cutter = new LineCutter(this.#options.max_line_bytes);
+    for (const chunk of cutter.push(lines)) this.#chunk(chunk);
+    for (const chunk of cutter.end()) this.#chunk(chunk);
+    return this.flush('all');
+  }
+
   /** Decodes whole lines, and gives what they became. */
   feed(chunk: Chunk): { batch: Batch; counts: ReadCounts } {
     this.#times.arrive();
-    if ('head' in chunk) this.#tooLong(chunk);
-    else this.#lines(chunk.bytes, chunk.offset);
+    this.#chunk(chunk);
     if (this.#log.open) this.#log.flush(this.#times.monotonic() - QUIET_MS);
     if (this.#joins.count > 1) this.#joins.bound();
     return this.#cut();
@@ -201,6 +217,11 @@ export class Decoder implements Emit {
     this.#taken += lines;
     this.#counts.blank += lines;
     this.#options.tell?.became({ blank: lines });
+  }
+
+  #chunk(chunk: Chunk): void {
+    if ('head' in chunk) this.#tooLong(chunk);
+    else this.#lines(chunk.bytes, chunk.offset);
   }
 
   #lines(bytes: Buffer, offset: number): void {
@@ -306,7 +327,7 @@ export class Decoder implements Emit {
   }
 
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
-    const record = unwrapped ? 'none' : unwrap(value, line, this.#origins, this.#options.tell);
+    const record = unwrapped ? 'none' : this.#unwrap(value, line);
     if (record === 'none' || record === 'merged') {
       this.#options.tell?.reads(decoded, record === 'merged' ? 'merged' : 'object');
     }
@@ -321,6 +342,13 @@ export class Decoder implements Emit {
     } else {
       this.#log.json(value, decoded, line, record === 'merged');
     }
+  }
+
+  #unwrap(value: Record<string, unknown>, line: Line): Unwrapped {
+    const { framing = 'any' } = this.#source;
+    // Behind the runtime's prefix, or where none is written, a record is somebody's line.
+    if (framing === 'none' || (framing === 'cri' && line.time !== '')) return 'none';
+    return unwrap(value, line, this.#origins, { docker: framing === 'cri', tell: this.#options.tell });
   }
 
   /** Claims to be a step and is not JSON: cut short, or another writer wrote behind it on the same line. */

@@ -1,4 +1,5 @@
 import { OVER } from './clock.ts';
+import { Intake } from './intake.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import { pump, type Reading } from './reading.ts';
 import type { Source } from './sources/source.ts';
@@ -67,7 +68,11 @@ export class Readers {
     const signal = AbortSignal.any([this.#stop, this.#reading.broken, stop.signal]);
     const begun = { stop, done: Promise.resolve(), ended: false };
     // What fails here is a bug: what was accepted is delivered all the same.
-    begun.done = pump(source, this.#options, this.#reading, signal)
+    const read =
+      'run' in source
+        ? source.run(new Intake(this.#options, this.#reading), signal)
+        : pump(source, this.#options, this.#reading, signal);
+    begun.done = read
       .catch((error: Error) => this.#reading.fail(error))
       .then(() => {
         begun.ended = true;

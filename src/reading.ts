@@ -4,7 +4,7 @@ import { Decoder, type DecodeOptions } from './decode.ts';
 import { cutting } from './cutting.ts';
 import type { Chunk } from './framing/lines.ts';
 import type { PipelineOptions } from './pipeline.ts';
-import type { Source } from './sources/source.ts';
+import type { ByteSource } from './sources/source.ts';
 
 /** What the reading side is to do, and has come to. */
 export class Reading {
@@ -45,7 +45,7 @@ const LOOK_MS = 500;
 
 /** Reads one source into the spool, until it ends or `stop` aborts. */
 export async function pump(
-  source: Source,
+  source: ByteSource,
   options: PipelineOptions,
   reading: Reading,
   stop: AbortSignal,

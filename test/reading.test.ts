@@ -7,7 +7,7 @@ import type { Lane } from '../src/delivery/lane.ts';
 import { Lanes } from '../src/delivery/lanes.ts';
 import { runPipeline, type PipelineResult } from '../src/pipeline.ts';
 import { Slabs } from '../src/slabs.ts';
-import type { Opened, Source } from '../src/sources/source.ts';
+import type { Opened, ByteSource } from '../src/sources/source.ts';
 import { OPTIONS, stepLine } from './support/decode.ts';
 import { FakeClock, settled } from './support/fake-clock.ts';
 import { KeptSpool } from './support/kept-spool.ts';
@@ -18,7 +18,7 @@ const GOOD: PipelineResult = { undelivered: new Map(), unaccepted: 0, undecoded:
 const GRACE_MS = 5_000;
 
 /** Bytes that can be read again, or not; what was opened can be written on. */
-class Given implements Source {
+class Given implements ByteSource {
   readonly name: string;
   readonly resumes: boolean;
   readonly follows: boolean;
@@ -54,7 +54,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop.abort();
 });
 
-function run(sources: readonly Source[], spool: KeptSpool, clock = new FakeClock(), logs = true) {
+function run(sources: readonly ByteSource[], spool: KeptSpool, clock = new FakeClock(), logs = true) {
   const stop = new AbortController();
   stops.push(stop);
   const none = { run: async () => {}, pending: () => 0, sink: { name: 'none' } } as unknown as Lane;

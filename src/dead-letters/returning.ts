@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { Decoder, type DecodeOptions } from '../decode.ts';
 import { readRowId, type RowId } from '../row-id.ts';
 import { RowsBuilder } from '../rows.ts';
-import type { Source } from '../sources/source.ts';
+import type { ByteSource } from '../sources/source.ts';
 import { tupleOf } from '../tuples.ts';
 import { letterId, rawOf, type Letter } from './letters.ts';
 
@@ -65,7 +65,7 @@ function oneRow(table: Table, row: string): Rows {
   return builder.take()!;
 }
 
-function sourceOf({ source = 'dead-letters' }: Letter): Source {
+function sourceOf({ source = 'dead-letters' }: Letter): ByteSource {
   return {
     name: source,
     resumes: false,

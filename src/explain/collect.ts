@@ -5,7 +5,7 @@ import { OWN_KEYS } from '../dialects/flytekit/keys.ts';
 import { LineCutter } from '../framing/lines.ts';
 import type { Became, Observer, Part, Source } from '../observer.ts';
 import { Privacy } from '../privacy/index.ts';
-import type { Source as Input } from '../sources/source.ts';
+import type { ByteSource as Input } from '../sources/source.ts';
 import { Account, type Note } from './account.ts';
 import { echo } from './echo.ts';
 import { explainFields, explainLetter, type ExplainedField } from './fields.ts';

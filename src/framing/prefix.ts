@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import { NOWHERE, type Origin, type Origins } from '../origin.ts';
+import { NOWHERE, type Origin, type OriginFields, type Origins } from '../origin.ts';
 
 /*
  * What stands before a line, by whoever carried it:
@@ -10,6 +10,16 @@ import { NOWHERE, type Origin, type Origins } from '../origin.ts';
  *
  * Recognised line by line; a line with none of them is left as it is.
  */
+
+/**
+ * What is taken off before a line. It is the transport's, and taken off once: what a pod writes there itself is its line.
+ *
+ *   any      whatever of the above is there, and an agent's record: a pipe may carry any of them
+ *   cri      a runtime's file: the CRI prefix, or a record of Docker's json-file
+ *   record   nothing before the line; the line is an agent's record, or the bare line
+ *   none     nothing
+ */
+export type Framing = 'any' | 'cri' | 'record' | 'none';
 
 const KUBECTL = /^\[pod\/([^/\]\s]{1,253})\/([^/\]\s]{1,253})\] $/;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
@@ -25,7 +35,9 @@ const MOST = 1_000;
 
 export class Prefixes {
   readonly #origins: Origins;
-  readonly #bare: Origin;
+  readonly #framing: Framing;
+  #base: OriginFields = NOWHERE;
+  #bare: Origin;
   /** By kubectl prefix and stream. */
   #known = new Map<string, Origin>();
   /** Set by `strip`: where the line's own text begins. */
@@ -35,10 +47,19 @@ export class Prefixes {
   timeEnd = 0;
   origin: Origin;
 
-  constructor(origins: Origins) {
+  constructor(origins: Origins, framing: Framing = 'any') {
     this.#origins = origins;
+    this.#framing = framing;
     this.#bare = origins.of(NOWHERE);
     this.origin = this.#bare;
+  }
+
+  /** What is known of the lines from now on, whatever stands before them. */
+  from(base: OriginFields): void {
+    this.#base = base;
+    this.#bare = this.#origins.of(base);
+    this.#known.clear();
+    this.#lastOrigin = undefined;
   }
 
   /** Reads what stands before the line in `[start, end)`. True when the line goes on in a later one. */
@@ -46,7 +67,13 @@ export class Prefixes {
     let at = start;
     let prefix = '';
     this.time = this.timeEnd = 0;
-    if (bytes[at] === 0x5b && bytes[at + 1] === 0x70 && bytes[at + 4] === 0x2f) {
+    const framing = this.#framing;
+    if (framing === 'record' || framing === 'none') {
+      this.content = start;
+      this.origin = this.#bare;
+      return false;
+    }
+    if (framing === 'any' && bytes[at] === 0x5b && bytes[at + 1] === 0x70 && bytes[at + 4] === 0x2f) {
       const close = bytes.indexOf(']', at);
       if (close !== -1 && close + 1 < end && close - at < LONGEST_PREFIX) {
         const text = bytes.latin1Slice(at, close + 2);
@@ -75,6 +102,10 @@ export class Prefixes {
           let after = tag;
           while (after < end && bytes[after] !== BLANK) after++;
           at = Math.min(after + 1, end);
+        } else if (framing === 'cri') {
+          // A runtime writes a stream behind its time: this time is the line's own.
+          at = this.time;
+          this.time = this.timeEnd = 0;
         }
       }
     }
@@ -128,7 +159,8 @@ export class Prefixes {
     let origin = this.#known.get(key);
     if (origin === undefined) {
       const kubectl = KUBECTL.exec(prefix);
-      origin = this.#origins.of({ ...NOWHERE, pod: kubectl?.[1] ?? '', container: kubectl?.[2] ?? '', stream });
+      const named = kubectl === null ? {} : { pod: kubectl[1]!, container: kubectl[2]! };
+      origin = this.#origins.of({ ...this.#base, ...named, stream });
       if (this.#known.size >= MOST) this.#known = new Map();
       this.#known.set(key, origin);
     }

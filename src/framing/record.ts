@@ -16,15 +16,27 @@ import { epochTime, formatTime, parseTime, storable } from '../time.ts';
  */
 export type Unwrapped = 'line' | 'partial' | 'merged' | 'none';
 
-export function unwrap(value: Record<string, unknown>, line: Line, origins: Origins, tell?: Observer): Unwrapped {
+export interface Unwrapping {
+  /** Only Docker's own records: whoever else is named in one, it is the pod that says so. */
+  readonly docker?: boolean;
+  readonly tell?: Observer | undefined;
+}
+
+export function unwrap(
+  value: Record<string, unknown>,
+  line: Line,
+  origins: Origins,
+  { docker: only = false, tell }: Unwrapping = {},
+): Unwrapped {
   const { log, stream, kubernetes, date } = value;
-  const metadata = podMetadata(kubernetes);
+  const metadata = only ? undefined : podMetadata(kubernetes);
   const hasText = typeof log === 'string';
   const standard = stream === 'stdout' || stream === 'stderr';
   const said = recordTime(value);
   // Without the time that an agent writes it is somebody's log with keys of these names.
   const docker = hasText && standard && typeof value['time'] === 'string' && said !== '';
-  if (metadata === undefined && !docker && !(hasText && date !== undefined && said !== '')) return 'none';
+  const agent = !only && hasText && date !== undefined && said !== '';
+  if (metadata === undefined && !docker && !agent) return 'none';
   if (said !== '') line.time = said;
   const outer = line.origin.fields;
   line.origin = origins.of({

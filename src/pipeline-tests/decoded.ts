@@ -2,7 +2,7 @@ import type { Batch, Table } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { Decoder, type DecodeOptions } from '../decode.ts';
 import { LineCutter } from '../framing/lines.ts';
-import type { Source } from '../sources/source.ts';
+import type { ByteSource } from '../sources/source.ts';
 
 /** What an input became: the JSON of each row, as it would be stored. */
 export interface Decoded {
@@ -44,7 +44,7 @@ function texts(bytes: Buffer): string[] {
   return bytes.toString('utf8').split('\n').slice(0, -1);
 }
 
-function sourceOf(name: string): Source {
+function sourceOf(name: string): ByteSource {
   return {
     name,
     resumes: false,

@@ -2,7 +2,8 @@ import { errorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { SpoolFile } from './files.ts';
 import type { Mark } from './mark.ts';
-import { sealRecord, type Segment, type Snapshot, type Stamp } from './segment.ts';
+import { sealRecord, type Segment, type Stamp } from './segment.ts';
+import type { Snapshot } from './sources.ts';
 import type { Unsealed } from './unsealed.ts';
 
 /**

@@ -16,6 +16,7 @@ import { committedAt, drop, memoryOf, recordOf } from './record.ts';
 import { recover } from './recover.ts';
 import type { Segment } from './segment.ts';
 import { Segments, type Keeper } from './segments.ts';
+import type { Sources } from './sources.ts';
 import type { Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 /** When what was appended is committed: together every 20 ms or 1 MiB, each alone, or without asking the disk (a power cut then loses what it had not written). */
@@ -53,6 +54,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
   readonly spool: string;
   readonly fs: SpoolFs;
   readonly positions: Map<string, Position>;
+  readonly #sources: Sources;
   mark: Mark;
   last: number;
   readonly #options: DiskSpoolOptions;
@@ -81,7 +83,8 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     this.fs = options.fs;
     this.src = newSrc(found.spool);
     this.spool = this.src.slice(0, 16);
-    this.positions = found.positions;
+    this.#sources = found.sources;
+    this.positions = found.sources.positions;
     this.last = Math.max(found.last, least.seq);
     this.mark = atLeast(found.mark, least.mark);
     const oldest = found.segments[0];
@@ -100,7 +103,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
       segment_bytes: () => this.#segments.sizeOfNext(),
       free: () => this.#segments.free(),
       at: () => ({ seq: this.last, mark: this.mark }),
-      snapshot: () => ({ positions: Object.fromEntries(this.positions) }),
+      snapshot: () => this.#sources.snapshot(options.clock.wall()),
       fits: (bytes) => this.#segments.fits(bytes),
       rolls: () => this.#segments.rolls,
       waits: () => {
@@ -125,6 +128,10 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
   append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
     this.#appended = true;
     return this.#commits.append(batch, batchBytes(batch), options.reserved ?? false);
+  }
+
+  seen(source: string, request: string): boolean {
+    return this.#sources.seen(source, request, this.#options.clock.wall());
   }
 
   reader(lane: string, options: ReaderOptions = {}): SpoolReader {
@@ -242,7 +249,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     const record = recordOf(header, batch, this.#options.clock.monotonic());
     this.last = header.seq;
     this.mark = add(header.before, header.size);
-    if (Object.keys(batch.position).length > 0) this.positions.set(batch.source, batch.position);
+    this.#sources.take(batch, header.committed_ms);
     this.#cache.keep(record);
     this.#options.appended?.(record);
     for (const reader of this.#places.keys()) reader.added();

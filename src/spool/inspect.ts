@@ -10,7 +10,7 @@ import { spoolNames, spoolPath } from './names.ts';
 import { readIndex } from './reindex.ts';
 import { unpack } from './retired.ts';
 import { readSeal } from './seal.ts';
-import type { Snapshot } from './segment.ts';
+import { Sources, type Snapshot } from './sources.ts';
 
 /*
  * Looks at a spool from outside, also while a run is writing to it: nothing is changed, and no lock is needed. A record that is just being written is not seen yet.
@@ -108,7 +108,7 @@ export interface Standing {
 }
 
 export async function standing(fs: SpoolFs, directory: string): Promise<Standing> {
-  const positions = new Map<string, Position>();
+  const sources = new Sources();
   let last = 0;
   let mark: Mark | undefined;
   const newest = (await names(fs, directory)).filter(({ name }) => name.endsWith('.seg')).slice(-2);
@@ -122,19 +122,14 @@ export async function standing(fs: SpoolFs, directory: string): Promise<Standing
         if (header === undefined || item.payload === undefined) continue;
         last = Math.max(last, header.seq);
         mark = header.kind === 'batch' ? add(header.before, header.size) : header.before;
-        if (header.kind === 'snapshot') {
-          const snapshot = JSON.parse(item.payload.toString('utf8')) as Snapshot;
-          for (const [source, position] of Object.entries(snapshot.positions)) positions.set(source, position);
-        } else if (header.kind === 'batch') {
-          const { source, position } = metaOf(item.payload);
-          if (Object.keys(position).length > 0) positions.set(source, position);
-        }
+        if (header.kind === 'snapshot') sources.load(JSON.parse(item.payload.toString('utf8')) as Snapshot);
+        else if (header.kind === 'batch') sources.take(metaOf(item.payload), header.committed_ms);
       }
     } finally {
       await file.close();
     }
   }
-  return { last, mark, positions };
+  return { last, mark, positions: sources.positions };
 }
 
 /** Undefined when it was removed since: the run goes on. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { batchBytes, type Batch, type Position } from '../batch.ts';
+import { batchBytes, type Batch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { buriedRows, laneSource } from '../delivery/bury.ts';
 import { add, markOf, NOTHING, type Mark } from './mark.ts';
 import { Reader, type Held, type ReadableSpool } from './reader.ts';
 import { drop, recordOf } from './record.ts';
 import { dayOf } from './segment.ts';
+import { Sources } from './sources.ts';
 import type { Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 interface Waiting {
@@ -34,7 +35,8 @@ export function newSrc(spool = randomBytes(8).toString('hex')): string {
  */
 export class MemorySpool implements Spool, ReadableSpool {
   readonly src = newSrc();
-  readonly positions = new Map<string, Position>();
+  readonly #sources = new Sources();
+  readonly positions = this.#sources.positions;
   mark: Mark = NOTHING;
   readonly #options: MemorySpoolOptions;
   /** Records not yet settled by every reader: `#records[n]` has the number `#first + n`. */
@@ -63,6 +65,10 @@ export class MemorySpool implements Spool, ReadableSpool {
     // Lanes that linger for more would wait for what cannot come.
     this.#wake();
     return waited;
+  }
+
+  seen(source: string, request: string): boolean {
+    return this.#sources.seen(source, request, this.#options.clock.wall());
   }
 
   reader(lane: string, options: ReaderOptions = {}): SpoolReader {
@@ -160,7 +166,7 @@ export class MemorySpool implements Spool, ReadableSpool {
     this.#records.push({ record, refs: 1 });
     this.#bytes += bytes;
     this.mark = add(this.mark, size);
-    if (Object.keys(batch.position).length > 0) this.positions.set(batch.source, batch.position);
+    this.#sources.take(batch, clock.wall());
     this.#options.appended?.(record);
     for (const reader of this.#readers) reader.added();
     return record.seq;

@@ -1,4 +1,5 @@
-import type { Batch, Position, Rows, Table } from '../batch.ts';
+import type { Batch, Rows, Table } from '../batch.ts';
+import type { Said } from './sources.ts';
 import { StoredRows } from './stored-rows.ts';
 
 /*
@@ -12,9 +13,7 @@ import { StoredRows } from './stored-rows.ts';
  * damaged: text cannot hold them, and no end is as large.
  */
 
-interface Meta {
-  readonly source: string;
-  readonly position: Position;
+interface Meta extends Said {
   readonly lines: number;
   readonly tables: readonly { readonly table: Table; readonly rows: number; readonly bytes: number }[];
 }
@@ -23,9 +22,9 @@ const PADDING = new Uint8Array(4);
 
 /** The payload in pieces: views of the batch's own memory, in order. */
 export function encodePayload(batch: Batch): Uint8Array[] {
-  const { source, position, lines } = batch;
+  const { source, position, request, ended, lines } = batch;
   const tables = batch.rows.map(({ table, ends, bytes }) => ({ table, rows: ends.length, bytes: bytes.length }));
-  const meta: Meta = { source, position, lines, tables };
+  const meta: Meta = { source, position, request, ended, lines, tables };
   const json = Buffer.from(JSON.stringify(meta));
   const head = Buffer.alloc(4);
   head.writeUInt32LE(json.length);
@@ -42,7 +41,7 @@ export function encodePayload(batch: Batch): Uint8Array[] {
 
 /** The batch of a payload whose checksum was right. Its rows are views of the payload's memory, which must begin at a multiple of 4. */
 export function decodePayload(payload: Buffer): Batch {
-  const { source, position, lines, tables } = metaOf(payload);
+  const { tables, ...said } = metaOf(payload);
   const memory = payload.buffer as ArrayBuffer;
   let at = 4 + payload.readUInt32LE(0);
   const rows = tables.map(({ table, rows: count, bytes }): Rows => {
@@ -51,7 +50,7 @@ export function decodePayload(payload: Buffer): Batch {
     at += count * 4 + bytes;
     return new StoredRows(table, Buffer.from(memory, start + count * 4, bytes), new Uint32Array(memory, start, count));
   });
-  return { source, position, lines, rows };
+  return { ...said, rows };
 }
 
 /** All but the rows. */

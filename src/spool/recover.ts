@@ -1,4 +1,3 @@
-import type { Position } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { closeSegment } from './closing.ts';
 import { errorCode } from '../errors.ts';
@@ -11,7 +10,8 @@ import { firstInIndex } from './index-table.ts';
 import { add, NOTHING, type Mark } from './mark.ts';
 import { readSeal } from './seal.ts';
 import type { Segment } from './segment.ts';
-import { readUnsealed, type Positions } from './unsealed.ts';
+import { Sources, type Said, type Snapshot } from './sources.ts';
+import { readUnsealed } from './unsealed.ts';
 
 /** What a spool's directory holds. */
 export interface Recovered {
@@ -24,7 +24,7 @@ export interface Recovered {
   readonly mark: Mark;
   /** What was committed before the oldest record that is there. */
   readonly first_mark: Mark;
-  readonly positions: Map<string, Position>;
+  readonly sources: Sources;
   /** The number of the next segment: above that of every file there is, good or bad. */
   readonly next_number: number;
 }
@@ -59,7 +59,7 @@ class Recovery {
     last: 0,
     mark: NOTHING,
     first_mark: NOTHING,
-    positions: new Map<string, Position>(),
+    sources: new Sources(),
   };
 
   constructor(options: RecoverOptions, spool: string | undefined) {
@@ -91,7 +91,7 @@ class Recovery {
     if (seal === undefined || !seal.header.src.startsWith(this.#spool ?? '')) return false;
     const { header, snapshot, index, end } = seal;
     this.#shelve({ number, path, first: firstInIndex(index) ?? header.seq + 1, last: header.seq, end }, head ?? header);
-    this.#reached(header.seq, header.before, snapshot.positions);
+    this.#reached(header, header.before, snapshot);
     return true;
   }
 
@@ -106,8 +106,8 @@ class Recovery {
       least.seq,
       next === undefined ? 0 : next.kind === 'batch' ? next.seq - next.group - 1 : next.seq,
     );
-    const reached = (header: Header, positions: Positions): void =>
-      this.#reached(header.seq, header.kind === 'batch' ? add(header.before, header.size) : header.before, positions);
+    const reached = (header: Header, says: Snapshot | Said): void =>
+      this.#reached(header, header.kind === 'batch' ? add(header.before, header.size) : header.before, says);
     const found = await readUnsealed(file, { size, spool: this.#spool, last, limit, proven, found: reached });
     if (found.end === 0) return this.#nothing(file, path, size, head);
     if (found.damaged > 0) {
@@ -115,9 +115,9 @@ class Recovery {
       log('error', text, { bytes: found.damaged });
     }
     const segment = { number, path, first: found.first ?? last + 1, last: found.last ?? last, end: found.end };
-    const { last: seq, mark, positions } = this.result;
+    const { last: seq, mark, sources } = this.result;
     const stamp = { src: head.src, now: () => clock.wall() };
-    const snapshot = { positions: Object.fromEntries(positions) };
+    const snapshot = sources.snapshot(clock.wall());
     await closeSegment(file, segment, found, { seq, mark, snapshot, stamp }, log);
     this.#shelve(segment, head);
   }
@@ -141,11 +141,12 @@ class Recovery {
     this.result.segments.push(segment);
   }
 
-  #reached(seq: number, mark: Mark, positions: Positions): void {
+  #reached({ seq, committed_ms }: Header, mark: Mark, says: Snapshot | Said): void {
     if (seq < this.result.last) return;
     this.result.last = seq;
     this.result.mark = mark;
-    for (const [source, position] of Object.entries(positions)) this.result.positions.set(source, position);
+    if ('positions' in says) this.result.sources.load(says);
+    else this.result.sources.take(says, committed_ms);
   }
 }
 

@@ -1,7 +1,8 @@
 import { checksum, decodeHeader, HEADER_BYTES, type Header } from './format.ts';
 import type { SpoolFile } from './files.ts';
 import { entriesOf, type IndexEntry } from './index-table.ts';
-import { SEAL_FOOT_BYTES, SEAL_MARK, type Snapshot } from './segment.ts';
+import { SEAL_FOOT_BYTES, SEAL_MARK } from './segment.ts';
+import type { Snapshot } from './sources.ts';
 
 /** The end of a segment that was closed in order. */
 export interface Seal {

@@ -1,9 +1,9 @@
-import type { Position } from '../batch.ts';
 import { checksum, encodeHeader, HEADER_BYTES, type Header, type Kind } from './format.ts';
 import type { SpoolFile, SpoolFs } from './files.ts';
 import { SegmentIndex } from './index-table.ts';
 import type { Mark } from './mark.ts';
 import { spoolPath } from './names.ts';
+import type { Snapshot } from './sources.ts';
 
 /** A file of the spool. */
 export interface Segment {
@@ -14,12 +14,6 @@ export interface Segment {
   last: number;
   /** Bytes that are committed. */
   end: number;
-}
-
-/** What a segment says at its head of all that came before it, so that it stands alone; and at its end, when it is closed in order. */
-export interface Snapshot {
-  /** By source. */
-  readonly positions: Readonly<Record<string, Position>>;
 }
 
 /** What all records of a process have in common. */

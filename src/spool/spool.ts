@@ -42,6 +42,8 @@ export interface Spool {
   readonly src: string;
   /** Where the sources stood at the last committed record, by name: what a source that resumes goes on from. */
   readonly positions: ReadonlyMap<string, Position>;
+  /** True when that request of a source was committed within the last hour, by this process or an earlier one. */
+  seen(source: string, request: string): boolean;
   /** What has been committed so far, and the number of the last record. */
   readonly mark: Mark;
   readonly last: number;

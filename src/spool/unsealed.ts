@@ -1,10 +1,9 @@
-import type { Position } from '../batch.ts';
 import type { SpoolFile } from './files.ts';
 import type { Header } from './format.ts';
 import { SegmentIndex } from './index-table.ts';
 import { metaOf } from './payload.ts';
 import { Scanner } from './scan.ts';
-import type { Snapshot } from './segment.ts';
+import type { Said, Snapshot } from './sources.ts';
 
 export interface Unsealed {
   readonly index: SegmentIndex;
@@ -28,15 +27,14 @@ export interface UnsealedOptions {
   readonly limit: number;
   /** All up to this record is known to have been committed. */
   readonly proven: number;
-  /** Called for the snapshot and for every batch, in order, with the positions that it knows. */
-  readonly found: (header: Header, positions: Positions) => void;
+  /** Called for the snapshot and for every batch, in order, with what it says. */
+  readonly found: (header: Header, says: Snapshot | Said) => void;
 }
-
-export type Positions = Readonly<Record<string, Position>>;
 
 interface Sight {
   readonly header: Header;
-  readonly positions: Positions;
+  /** Undefined of a seal that is in the middle. */
+  readonly says: Snapshot | Said | undefined;
   readonly at: number;
   readonly end: number;
 }
@@ -93,11 +91,10 @@ class Reading {
     if (header === undefined || payload === undefined) {
       this.#bad += end - at;
     } else if (header.kind !== 'batch') {
-      const positions = header.kind === 'snapshot' ? (JSON.parse(payload.toString('utf8')) as Snapshot).positions : {};
-      this.#accept({ header, positions, at, end });
+      const says = header.kind === 'snapshot' ? (JSON.parse(payload.toString('utf8')) as Snapshot) : undefined;
+      this.#accept({ header, says, at, end });
     } else {
-      const { source, position } = metaOf(payload);
-      const sight = { header, positions: Object.keys(position).length > 0 ? { [source]: position } : {}, at, end };
+      const sight = { header, says: metaOf(payload), at, end };
       const last = this.#doubtful.at(-1)?.header.seq;
       if (last !== undefined && header.seq - header.group > last) this.#believe();
       if (this.#doubtful.length > 0 || this.#doubts(header)) this.#doubtful.push(sight);
@@ -115,7 +112,7 @@ class Reading {
     this.#doubtful.length = 0;
   }
 
-  #accept({ header, positions, at, end }: Sight): void {
+  #accept({ header, says, at, end }: Sight): void {
     const { result } = this;
     result.end = end;
     result.damaged += this.#bad;
@@ -124,7 +121,7 @@ class Reading {
     if (header.kind === 'batch' && header.seq <= this.#last) return;
     this.#last = Math.max(this.#last, header.seq);
     if (header.kind === 'seal') return;
-    this.#options.found(header, positions);
+    if (says !== undefined) this.#options.found(header, says);
     if (header.kind !== 'batch') return;
     if (header.seq - header.group > this.#group) {
       this.#group = header.seq - header.group;

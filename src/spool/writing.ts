@@ -5,7 +5,8 @@ import type { SyncPolicy } from './disk.ts';
 import type { SpoolFs } from './files.ts';
 import type { Header } from './format.ts';
 import type { Mark } from './mark.ts';
-import { SegmentWriter, type Segment, type Snapshot, type Stamp } from './segment.ts';
+import { SegmentWriter, type Segment, type Stamp } from './segment.ts';
+import type { Snapshot } from './sources.ts';
 
 export interface WritingOptions {
   readonly directory: string;

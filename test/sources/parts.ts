@@ -5,7 +5,7 @@ import { afterEach, beforeEach } from 'vitest';
 import type { Position } from '../../src/batch.ts';
 import type { Log } from '../../src/log.ts';
 import { fileSource, type FileOptions } from '../../src/sources/file/index.ts';
-import type { Opened, Source } from '../../src/sources/source.ts';
+import type { Opened, ByteSource } from '../../src/sources/source.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** A directory of its own for every test, and what was said in it. */
@@ -41,13 +41,13 @@ export class Place {
 
 /** One opening of a source, and all that came out of it. */
 export class Reading {
-  readonly source: Source;
+  readonly source: ByteSource;
   readonly opened: Opened;
   readonly clock: FakeClock;
   text = '';
   ended = false;
 
-  constructor(source: Source, from: Position | undefined, clock: FakeClock) {
+  constructor(source: ByteSource, from: Position | undefined, clock: FakeClock) {
     this.source = source;
     this.clock = clock;
     // As it comes out of the spool.

@@ -4,7 +4,7 @@ import type { Clock } from '../../src/clock.ts';
 import { Decoder, type DecodeOptions } from '../../src/decode.ts';
 import { LineCutter } from '../../src/framing/lines.ts';
 import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
-import type { Source } from '../../src/sources/source.ts';
+import type { ByteSource } from '../../src/sources/source.ts';
 import { UTC } from '../../src/zone.ts';
 
 /** 2026-02-19T12:00:00Z: when everything arrives. */
@@ -25,7 +25,7 @@ export class StillClock implements Clock {
   async sleep(): Promise<void> {}
 }
 
-export const source: Source = {
+export const source: ByteSource = {
   name: 'test',
   resumes: true,
   open: () => {

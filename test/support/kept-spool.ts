@@ -1,11 +1,13 @@
-import { batchBytes, type Batch, type Position } from '../../src/batch.ts';
+import { batchBytes, type Batch } from '../../src/batch.ts';
 import { NOTHING } from '../../src/spool/mark.ts';
+import { Sources } from '../../src/spool/sources.ts';
 import type { Committed, Spool, SpoolReader } from '../../src/spool/spool.ts';
 
 /** A spool that only keeps what is appended, and survives what reads into it: each run goes on from its positions. */
 export class KeptSpool implements Spool {
   readonly src = 'kept-1';
-  readonly positions = new Map<string, Position>();
+  readonly #sources = new Sources();
+  readonly positions = this.#sources.positions;
   readonly mark = NOTHING;
   readonly batches: Batch[] = [];
   /** Appends that wait, while `held`. */
@@ -21,8 +23,12 @@ export class KeptSpool implements Spool {
     if (this.broken !== undefined) throw this.broken;
     if (this.held) await new Promise<void>((resolve) => this.waiting.push(resolve));
     this.batches.push(batch);
-    this.positions.set(batch.source, JSON.parse(JSON.stringify(batch.position)) as Position);
+    this.#sources.take(JSON.parse(JSON.stringify({ ...batch, rows: [] })) as Batch, 0);
     return { seq: this.batches.length };
+  }
+
+  seen(source: string, request: string): boolean {
+    return this.#sources.seen(source, request, 0);
   }
 
   commit(): void {

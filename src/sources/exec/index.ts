@@ -4,14 +4,14 @@ import { OVER } from '../../clock.ts';
 import { LogFile, READ_BYTES } from '../file/log-file.ts';
 import { Places } from '../file/places.ts';
 import { readFilePosition } from '../file/position.ts';
-import type { Opened, Source } from '../source.ts';
+import type { Opened, ByteSource } from '../source.ts';
 
 /** How often a file that was read to its end is looked at. */
 const POLL_MS = 100;
 const MOST_SPARE = 8;
 
 /** A file without a name, read as it grows until somebody says that nothing will be added, and then to its end. */
-export interface GrowingFile extends Source {
+export interface GrowingFile extends ByteSource {
   end(): void;
 }
 

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { systemClock, type Clock } from '../../clock.ts';
 import { errorCode, UsageError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { Opened, Source } from '../source.ts';
+import type { Opened, ByteSource } from '../source.ts';
 import { findAgain } from './find.ts';
 import { LogFile, READ_BYTES } from './log-file.ts';
 import { Places } from './places.ts';
@@ -22,7 +22,7 @@ export interface FileOptions {
 }
 
 /** A file, read from its position to its end. Throws a UsageError when it cannot be read. */
-export function fileSource(given: string, options: FileOptions = {}): Source {
+export function fileSource(given: string, options: FileOptions = {}): ByteSource {
   // Positions are kept under it: `./a.log` is not another file than `a.log`, nor the same as that of another directory.
   const path = resolve(given);
   const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
@@ -52,7 +52,7 @@ export function fileSource(given: string, options: FileOptions = {}): Source {
 }
 
 /** A named pipe, `/dev/fd/63`: read to its end, and only once. */
-function pipeSource(path: string): Source {
+function pipeSource(path: string): ByteSource {
   return {
     name: path,
     resumes: false,

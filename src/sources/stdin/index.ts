@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
-import type { Source } from '../source.ts';
+import type { ByteSource } from '../source.ts';
 
 /**
  * Standard input. A pipe cannot be read again: its position is for dead letters and for what is unfinished in it, and a SIGKILL loses what was read and
  * not yet committed.
  */
-export function stdinSource(open: () => Readable = () => process.stdin): Source {
+export function stdinSource(open: () => Readable = () => process.stdin): ByteSource {
   return {
     name: 'stdin',
     resumes: false,

@@ -1,0 +1,69 @@
+import { Appends, type UnderWay } from './appends.ts';
+import type { Batch, Position } from './batch.ts';
+import type { Clock } from './clock.ts';
+import type { ReadCounts } from './counters.ts';
+import { Decoder, type DecodeOptions, type Decoded, type Start } from './decode.ts';
+import type { PipelineOptions } from './pipeline.ts';
+import type { Reading } from './reading.ts';
+import type { Committed } from './spool/spool.ts';
+
+/** The way into the spool, for a source that reads by itself. */
+export class Intake {
+  readonly #options: PipelineOptions;
+  readonly #reading: Reading;
+
+  constructor(options: PipelineOptions, reading: Reading) {
+    this.#options = options;
+    this.#reading = reading;
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  /** How lines are read from now on: another object when the pipeline has become another one. */
+  get decode(): DecodeOptions {
+    return this.#reading.decode;
+  }
+
+  /** True when nothing is appended any more. */
+  get over(): boolean {
+    return this.#reading.over;
+  }
+
+  /** Where the sources stood at the last committed record, by name. */
+  get positions(): ReadonlyMap<string, Position> {
+    return this.#options.spool.positions;
+  }
+
+  /** True when that request of the source was committed within the last hour. */
+  seen(source: string, request: string): boolean {
+    return this.#options.spool.seen(source, request);
+  }
+
+  /** A decoder of the lines of a source, as they are read now. */
+  decoder(source: Decoded, start?: Start): Decoder {
+    return new Decoder(source, this.decode, this.clock, this.#options.slabs, start);
+  }
+
+  /** The batches of a source on their way into the spool, in order. `decoded`: up to where it was decoded. */
+  appends(
+    source: { readonly name: string; readonly resumes: boolean },
+    decoded: () => number,
+    under_way?: UnderWay,
+  ): Appends {
+    return new Appends(source, decoded, this.#options, this.#reading, under_way);
+  }
+
+  /** Appends one batch. Resolves when it is committed, and waits while the spool is full; rejects when the spool cannot go on, or takes nothing any more. */
+  async append(batch: Batch, counts: ReadCounts): Promise<Committed> {
+    this.#options.counters.add(batch.source, counts);
+    if (this.#reading.over) throw new Error('reading has ended');
+    try {
+      return await this.#options.spool.append(batch);
+    } catch (error) {
+      if (!this.#reading.over) this.#reading.fail(error as Error);
+      throw error;
+    }
+  }
+}
