@@ -63,6 +63,11 @@ export class Appends {
     this.#carries = options.spool.positions.get(source.name)?.['carry'] !== undefined;
   }
 
+  /** True when the spool has not taken something, and takes nothing after it. */
+  get failed(): boolean {
+    return this.#failed || this.#reading.over;
+  }
+
   /** Resolves when more may be decoded: a full spool does not commit, and so it holds the source back. */
   async add({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.name, counts);

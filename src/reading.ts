@@ -88,7 +88,7 @@ export async function pump(
 }
 
 /** True when nothing came for a while. */
-async function quiet(next: Promise<unknown>, clock: Clock): Promise<boolean> {
+export async function quiet(next: Promise<unknown>, clock: Clock): Promise<boolean> {
   const waited = new AbortController();
   const nothing = clock.sleep(LOOK_MS, waited.signal).then(() => true);
   const first = await Promise.race([next.then(() => false), nothing]);

@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { Clock } from '../clock.ts';
-import type { SourceConfig } from '../config/schema.ts';
+import type { PipelineConfig, SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
 import type { Source } from '../sources/source.ts';
+import { onceSource } from '../sources/file/once.ts';
+import { confirmingStdin } from '../sources/stdin/confirm.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
 import type { Settings } from './settings.ts';
 
@@ -27,7 +29,8 @@ export function inputs(
   log: Log,
   reading?: Reading,
 ): Inputs {
-  const named = Object.entries(config.sources ?? {});
+  const { sources: said = {}, sinks = {} } = config;
+  const named = Object.entries(said);
   if (named.length === 0 && reading === undefined && isatty(0)) {
     throw new UsageError(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
@@ -39,6 +42,10 @@ export function inputs(
     const refuse = (message: string): never => {
       throw pipeline.error([{ path: ['sources', name], message, name: true }]);
     };
+    if (config.type === 'stdin' && config.confirm !== undefined && writesOut(sinks))
+      refuse(
+        'confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
+      );
     const key = JSON.stringify(config);
     const before = reading?.sources.get(key);
     if (before === undefined && reading !== undefined && config.type === 'stdin') {
@@ -53,6 +60,10 @@ export function inputs(
   return sources;
 }
 
+function writesOut(sinks: NonNullable<PipelineConfig['sinks']>): boolean {
+  return Object.values(sinks).some(({ type }) => type === 'stdout');
+}
+
 function sourceOf(
   config: SourceConfig,
   stdin: () => Readable,
@@ -60,7 +71,11 @@ function sourceOf(
   log: Log,
   known: ReadonlySet<string>,
 ): Source {
-  if (config.type === 'stdin') return stdinSource(stdin);
+  if (config.type === 'stdin') {
+    if (config.confirm === undefined) return stdinSource(stdin);
+    return confirmingStdin(stdin, (word) => process.stdout.write(`${word}\n`));
+  }
+  if (config.once === true) return onceSource(config.path);
   const file = fileSource(config.path, { ...config, clock, log });
   // One that was read by this process goes on where it was.
   return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;

@@ -69,7 +69,17 @@ type Sources = PipelineConfig['sources'];
 type Sinks = PipelineConfig['sinks'];
 
 /** Files that are named here are read instead of the pipeline's sources. */
-function overSources(said: Sources, { input, follow, fromStart }: Partial<RunFlags>): Sources {
+function overSources(said: Sources, { input, follow, fromStart, once, confirm }: Partial<RunFlags>): Sources {
+  if (once !== undefined) {
+    if (input !== undefined || follow === true || fromStart === true)
+      throw new UsageError('--once: goes without --input, --follow and --from-start');
+    return { once: { type: 'file', path: once, once: true } };
+  }
+  if (confirm !== undefined) {
+    if (input !== undefined)
+      throw new UsageError('--confirm: goes without --input: it is standard input that is confirmed');
+    return { stdin: { type: 'stdin', confirm } };
+  }
   const how = { ...given('follow', follow, same), ...given('from_start', fromStart, same) };
   if (input !== undefined) {
     // Named twice it would be one source with two positions.

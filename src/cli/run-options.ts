@@ -10,6 +10,8 @@ export interface RunFlags extends PlaceFlags, StoreFlags, DecodeFlags {
   readonly input?: readonly string[];
   readonly follow?: boolean;
   readonly fromStart?: boolean;
+  readonly once?: string;
+  readonly confirm?: 'rsyslog';
   readonly metrics?: string;
   readonly create?: 'auto' | 'never';
   readonly metricSteps?: string;
@@ -40,6 +42,14 @@ export function runOptions(): Option[] {
       'go on at the end of the files, with what is written later and with files that take their place',
     ),
     new Option('--from-start', 'read files from their beginning, though they were read before'),
+    new Option(
+      '--once <file>',
+      'read this file to its end, and exit with 0 when every store has it; what it holds is stored once, however often it is handed over within an hour',
+    ),
+    new Option(
+      '--confirm <protocol>',
+      'answer every message of standard input with OK on standard output when it is in the spool: omprog of rsyslog',
+    ).choices(['rsyslog']),
     ...storeOptions(),
     new Option('--create <when>', 'make databases, tables and templates, or never (default: auto)').choices([
       'auto',

@@ -61,13 +61,17 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
 const LINE = limitsOptions.properties.max_line_bytes;
 const { spool_memory: MEMORY } = stateOptions.properties;
 
-export function stateSettings({ pipeline, config, state }: Settings): StateOptions {
+export function stateSettings(settings: Settings): StateOptions {
+  const { pipeline, config, state } = settings;
+  // Whoever hands files over may hand over several at once: each waits for its turn.
+  const handed = Object.values(config.sources ?? {}).some((source) => source.type === 'file' && source.once === true);
   const { sync = 'group', spool_bytes = 'auto', spool_memory = MEMORY.default } = config.state ?? {};
   return {
     state,
     sync,
     spool_bytes:
       spool_bytes === 'auto' ? undefined : size(pipeline, ['state', 'spool_bytes'], spool_bytes, LEAST_BYTES),
+    wait_ms: handed ? graceMs(settings) : 0,
     memory_bytes: size(pipeline, ['state', 'spool_memory'], spool_memory, MEMORY.minimum),
   };
 }

@@ -24,7 +24,7 @@ import type { Mark } from '../spool/mark.ts';
 import { MemorySpool } from '../spool/memory.ts';
 import { memoryOf } from '../spool/record.ts';
 import type { Spool, SpoolRecord } from '../spool/spool.ts';
-import { lockState } from '../state/lock.ts';
+import { lockState, StateInUse, type Lock } from '../state/lock.ts';
 
 /** The value of `--state` that keeps nothing. */
 export const NO_STATE = 'none';
@@ -36,6 +36,8 @@ export interface StateOptions {
   readonly spool_bytes: number | undefined;
   /** Records in memory. */
   readonly memory_bytes: number;
+  /** How long to wait, in milliseconds, while another process has the directory. */
+  readonly wait_ms: number;
 }
 
 /** What histograms have, and the record up to which they have it. */
@@ -120,7 +122,7 @@ export async function openState(
       close: async () => {},
     };
   }
-  const lock = lockState(options.state, () => {
+  const lock = await locked(options.state, options.wait_ms, clock, () => {
     // It was silent for so long that another process has taken the directory: two must not write to one spool.
     log('error', `--state ${options.state}: another process has taken it; this one ends`);
     process.exit(1);
@@ -160,6 +162,20 @@ export async function openState(
     throw new UsageError(`--state ${options.state}: ${reason}; name a directory of your own, or --state none`, {
       cause: error,
     });
+  }
+}
+
+const LOOK_MS = 100;
+
+async function locked(directory: string, wait_ms: number, clock: Clock, lost: () => void): Promise<Lock> {
+  const until = clock.monotonic() + wait_ms;
+  for (;;) {
+    try {
+      return lockState(directory, lost);
+    } catch (error) {
+      if (!(error instanceof StateInUse) || clock.monotonic() >= until) throw error;
+    }
+    await clock.sleep(LOOK_MS, new AbortController().signal);
   }
 }
 

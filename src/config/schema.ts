@@ -139,7 +139,7 @@ type Named<Components, Types extends keyof Components> = {
 
 export type SourceConfig =
   | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
-  | { readonly type: 'stdin' };
+  | { readonly type: 'stdin'; readonly confirm?: 'rsyslog' };
 export type SinkConfig = Named<typeof SINKS, SinkType> & SinkCommon;
 /** Of a sink that keeps rows. */
 export type StoreConfig = Exclude<SinkConfig, { readonly type: 'prometheus' }>;

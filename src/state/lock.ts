@@ -19,6 +19,9 @@ export interface Lock {
   release(): void;
 }
 
+/** Another process has it: it may be free later. */
+export class StateInUse extends UsageError {}
+
 interface Holder {
   readonly pid: number;
   /** Tells two processes with one number apart: the kernel's boot id, and the start time of the process in clock ticks since boot. */
@@ -35,7 +38,7 @@ const SILENCE_MS = 5_000;
 const LOOK_MS = 250;
 
 /**
- * Takes the lock of `directory`, made if need be. Throws a UsageError that names the holder. The file of a process that is gone is taken over: one that can be
+ * Takes the lock of `directory`, made if need be. Throws a StateInUse that names the holder. The file of a process that is gone is taken over: one that can be
  * seen from here at once, one of another container or another machine when it has given no sign for a while. `lost` is called if that was an error, and
  * somebody else has the directory: then nothing may be written to it any more.
  */
@@ -61,7 +64,7 @@ export function lockState(directory: string, lost: () => void = () => {}): Lock 
     );
   }
   if (other !== undefined) {
-    throw new UsageError(
+    throw new StateInUse(
       `--state ${directory}: in use by process ${other.pid} (since ${other.since}); stop that one, or give this one a directory of its own with --state DIR`,
     );
   }

@@ -26,7 +26,7 @@ export function fileSource(given: string, options: FileOptions = {}): ByteSource
   // Positions are kept under it: `./a.log` is not another file than `a.log`, nor the same as that of another directory.
   const path = resolve(given);
   const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
-  const stats = check(given, follow);
+  const stats = checkReadable('--input', given, follow);
   if (stats !== undefined && !stats.isFile()) return pipeSource(path);
   const places = new Places(path);
   let tail: Tail | undefined;
@@ -70,10 +70,11 @@ function opened(path: string): Readable {
   return new Socket({ fd: openSync(path, 'r'), readable: true, writable: false });
 }
 
-function check(path: string, follow: boolean): Stats | undefined {
+/** Undefined when there is none, and it is waited for. Throws a UsageError that names the option when it cannot be read. */
+export function checkReadable(option: string, path: string, follow = false): Stats | undefined {
   try {
     const stats = statSync(path);
-    if (stats.isDirectory()) throw new UsageError(`--input ${path}: is a directory; name a file`);
+    if (stats.isDirectory()) throw new UsageError(`${option} ${path}: is a directory; name a file`);
     accessSync(path, constants.R_OK);
     return stats;
   } catch (error) {
@@ -81,6 +82,6 @@ function check(path: string, follow: boolean): Stats | undefined {
     const code = errorCode(error);
     if (follow && code === 'ENOENT') return undefined;
     const reason = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`;
-    throw new UsageError(`--input ${path}: ${reason}`, { cause: error });
+    throw new UsageError(`${option} ${path}: ${reason}`, { cause: error });
   }
 }

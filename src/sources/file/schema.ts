@@ -13,6 +13,12 @@ export const fileOptions = {
       description: 'Goes on at the end, with what is written later and with the file that takes its place.',
       default: false,
     },
+    once: {
+      type: 'boolean',
+      description:
+        'It is handed over under any name until it is stored, as by `out_exec` of Fluentd: what it holds is stored once within an hour.',
+      default: false,
+    },
     from_start: {
       type: 'boolean',
       description: 'Reads it from its beginning, though it was read before.',
