@@ -80,11 +80,11 @@ export class Appends {
   async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.name, counts);
     const moved = this.#decoded() !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
-    if (batch.rows.length > 0 || moved || batch.ended === true) this.#append(batch);
+    if (batch.rows.length > 0 || moved || batch.ended === true) this.#append(batch, true);
     await this.#last;
   }
 
-  #append(batch: Batch): void {
+  #append(batch: Batch, awaited = false): void {
     const reading = this.#reading;
     const rows = this.#source.resumes ? 0 : batch.rows.reduce((sum, { ends }) => sum + ends.length, 0);
     reading.waiting += rows;
@@ -92,7 +92,7 @@ export class Appends {
     this.#at = this.#options.clock.monotonic();
     this.#offset = this.#decoded();
     this.#carries = batch.position['carry'] !== undefined;
-    const committed = this.#options.spool.append(batch).then(
+    const committed = this.#options.spool.append(batch, { awaited }).then(
       () => {
         reading.waiting -= rows;
       },

@@ -39,7 +39,7 @@ export function runOptions(): Option[] {
     ),
     new Option(
       '--follow',
-      'go on at the end of the files, with what is written later and with files that take their place',
+      'go on at the end of the files, with what is written later and with files that take their place; of a named pipe, when its writers leave',
     ),
     new Option('--from-start', 'read files from their beginning, though they were read before'),
     new Option(

@@ -4,7 +4,7 @@ import type { Header } from './format.ts';
 import { add, markOf } from './mark.ts';
 import { encodePayload } from './payload.ts';
 import { encodeRecord, type Segment } from './segment.ts';
-import type { Committed } from './spool.ts';
+import type { AppendOptions, Committed } from './spool.ts';
 import { isFull, Writing, type Encoded, type WritingOptions } from './writing.ts';
 
 /** A batch on its way into the spool. */
@@ -59,6 +59,8 @@ export class Commits {
   readonly #stop = new AbortController();
   readonly #writing: Writing;
   #queued = 0;
+  /** Somebody waits for one of them and appends nothing else. */
+  #awaited = false;
   #running: Promise<void> | undefined;
   #wake: () => void = () => {};
   #failure: Error | undefined;
@@ -79,7 +81,7 @@ export class Commits {
     return this.#writing.start();
   }
 
-  append(batch: Batch, bytes: number, reserved: boolean): Promise<Committed> {
+  append(batch: Batch, bytes: number, { reserved = false, awaited = false }: AppendOptions): Promise<Committed> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#closed) return Promise.reject(new Error('the spool is closed'));
     return new Promise((done, failed) => {
@@ -89,7 +91,8 @@ export class Commits {
       if (reserved && sources !== -1) this.#queue.splice(sources, 0, waiting);
       else this.#queue.push(waiting);
       this.#queued += bytes;
-      if (reserved || this.#queued >= GROUP_BYTES) this.#wake();
+      this.#awaited ||= awaited;
+      if (reserved || awaited || this.#queued >= GROUP_BYTES) this.#wake();
       this.#running ??= this.#run();
     });
   }
@@ -142,7 +145,7 @@ export class Commits {
     if (this.#options.sync !== 'group') return;
     const { clock } = this.#options;
     const until = this.#queue[0]!.since + GROUP_MS;
-    while (this.#queued < GROUP_BYTES && !this.#closed) {
+    while (this.#queued < GROUP_BYTES && !this.#awaited && !this.#closed) {
       const left = until - clock.monotonic();
       if (left <= 0) return;
       await this.#sleep(left);
@@ -163,6 +166,7 @@ export class Commits {
     }
     const fits = (more: number): boolean => free - more >= RESERVE_BYTES && this.#options.fits(more);
     const group: Member[] = [];
+    this.#awaited = false;
     let { seq, mark } = this.#options.at();
     let bytes = 0;
     const most = this.#options.sync === 'always' ? 1 : Number.POSITIVE_INFINITY;

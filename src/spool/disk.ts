@@ -17,7 +17,7 @@ import { recover } from './recover.ts';
 import type { Segment } from './segment.ts';
 import { Segments, type Keeper } from './segments.ts';
 import type { Sources } from './sources.ts';
-import type { Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
+import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 /** When what was appended is committed: together every 20 ms or 1 MiB, each alone, or without asking the disk (a power cut then loses what it had not written). */
 export type SyncPolicy = 'group' | 'always' | 'never';
@@ -125,9 +125,9 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     return this.#segments.all;
   }
 
-  append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
+  append(batch: Batch, options: AppendOptions = {}): Promise<Committed> {
     this.#appended = true;
-    return this.#commits.append(batch, batchBytes(batch), options.reserved ?? false);
+    return this.#commits.append(batch, batchBytes(batch), options);
   }
 
   seen(source: string, request: string): boolean {

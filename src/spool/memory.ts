@@ -7,7 +7,7 @@ import { Reader, type Held, type ReadableSpool } from './reader.ts';
 import { drop, recordOf } from './record.ts';
 import { dayOf } from './segment.ts';
 import { Sources } from './sources.ts';
-import type { Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
+import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
 
 interface Waiting {
   readonly batch: Batch;
@@ -56,7 +56,7 @@ export class MemorySpool implements Spool, ReadableSpool {
     return this.#first + this.#records.length - 1;
   }
 
-  async append(batch: Batch, options: { reserved?: boolean } = {}): Promise<Committed> {
+  async append(batch: Batch, options: AppendOptions = {}): Promise<Committed> {
     const bytes = batchBytes(batch);
     if (options.reserved === true || (this.#waiting.length === 0 && this.#fits(bytes))) {
       return { seq: this.#commit(batch, bytes) };

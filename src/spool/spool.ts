@@ -49,10 +49,9 @@ export interface Spool {
   readonly last: number;
   /**
    * Appends one record. Resolves when it is committed, and waits while the spool is full. A batch without rows is a position alone.
-   * With `reserved`, does not wait for room: for what a lane appends (dead letters), since a lane that waits for room never makes any.
    * Rejects only when the spool cannot go on at all.
    */
-  append(batch: Batch, options?: { reserved?: boolean }): Promise<Committed>;
+  append(batch: Batch, options?: AppendOptions): Promise<Committed>;
   /** A lane's own reader. Those that begin with the oldest record are made before one takes: what they have settled by then may go. */
   reader(lane: string, options?: ReaderOptions): SpoolReader;
   /** Ids (`<src>-<seq>-<i>`) of the rows of which a lane has appended dead letters behind that record. */
@@ -65,6 +64,13 @@ export interface Spool {
   dispose(): Promise<void>;
   /** Bytes held, and the bound; `full` while appends wait for room. */
   usage(): { bytes: number; max_bytes: number; full: boolean };
+}
+
+export interface AppendOptions {
+  /** Does not wait for room: for what a lane appends (dead letters), since a lane that waits for room never makes any. */
+  readonly reserved?: boolean;
+  /** Whoever appends it has nothing more until it is committed: it is written at once, since waiting for others would cost each message of a source 20 ms. */
+  readonly awaited?: boolean;
 }
 
 export interface ReaderOptions {

@@ -53,7 +53,8 @@ test('Several that are started at once take their turns', async () => {
   await Promise.all(names.map((name) => writeFile(join(home.path, name), lines(20, name))));
   const ended = names.map((name) => home.start(['--once', name, '--clickhouse', server.url, ...NONE]).ended);
   expect((await Promise.all(ended)).map(({ code }) => code)).toEqual([0, 0, 0]);
-  expect(backend.rows.map(({ raw }) => raw).sort()).toEqual(names.flatMap((name) => stepNames(20, name)).sort());
+  const all = names.flatMap((name) => stepNames(20, name));
+  expect([backend.rows.length, new Set(backend.rows.map(({ raw }) => raw))]).toEqual([60, new Set(all)]);
 });
 
 test('However often it is killed, whoever hands it over until it ends with 0 has every row once', async () => {

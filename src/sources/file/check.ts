@@ -17,7 +17,13 @@ export function checkFile(given: string, options: FileOptions, from: Position | 
     if (stats.isDirectory()) return [{ ...item, state: 'problem', found: 'is a directory', todo: 'name a file' }];
     accessSync(given, constants.R_OK);
     if (!stats.isFile())
-      return [{ ...item, state: 'ok', found: 'is no regular file: it is read to its end, and only once' }];
+      return [
+        {
+          ...item,
+          state: 'ok',
+          found: `is no regular file: it is read ${options.follow === true && stats.isFIFO() ? 'as long as steptap runs' : 'to its end'}, and only once`,
+        },
+      ];
     return [{ ...item, ...begin(resolve(given), options, from) }];
   } catch (error) {
     const code = errorCode(error);

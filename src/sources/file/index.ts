@@ -1,13 +1,12 @@
-import { accessSync, constants, createReadStream, openSync, statSync, type Stats } from 'node:fs';
-import { Socket } from 'node:net';
+import { accessSync, constants, statSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Readable } from 'node:stream';
 import { systemClock, type Clock } from '../../clock.ts';
 import { errorCode, UsageError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Opened, ByteSource } from '../source.ts';
 import { findAgain } from './find.ts';
-import { LogFile, READ_BYTES } from './log-file.ts';
+import { LogFile } from './log-file.ts';
+import { pipeSource } from './pipe.ts';
 import { Places } from './places.ts';
 import { readFilePosition } from './position.ts';
 import { Tail } from './tail.ts';
@@ -27,7 +26,7 @@ export function fileSource(given: string, options: FileOptions = {}): ByteSource
   const path = resolve(given);
   const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
   const stats = checkReadable('--input', given, follow);
-  if (stats !== undefined && !stats.isFile()) return pipeSource(path);
+  if (stats !== undefined && !stats.isFile()) return pipeSource(path, follow && stats.isFIFO());
   const places = new Places(path);
   let tail: Tail | undefined;
   return {
@@ -49,25 +48,6 @@ export function fileSource(given: string, options: FileOptions = {}): ByteSource
     position: (offset) => places.of(offset),
     reuse: (read) => tail?.reuse(read),
   };
-}
-
-/** A named pipe, `/dev/fd/63`: read to its end, and only once. */
-function pipeSource(path: string): ByteSource {
-  return {
-    name: path,
-    resumes: false,
-    open: () => ({ bytes: opened(path), offset: 0 }),
-    position: (offset) => ({ path, offset }),
-  };
-}
-
-/**
- * The pipe of `--input <(command)` is read as a socket is: a thread that waits in `read` could not be stopped, and there are four. One with a name
- * may have no writer yet, and has to be waited for.
- */
-function opened(path: string): Readable {
-  if (!path.startsWith('/dev/fd/')) return createReadStream(path, { highWaterMark: READ_BYTES });
-  return new Socket({ fd: openSync(path, 'r'), readable: true, writable: false });
 }
 
 /** Undefined when there is none, and it is waited for. Throws a UsageError that names the option when it cannot be read. */

@@ -7,7 +7,11 @@ export const fileOptions = {
   additionalProperties: false,
   required: ['path'],
   properties: {
-    path: { type: 'string', description: 'The file; a named pipe is read to its end.', minLength: 1 },
+    path: {
+      type: 'string',
+      description: 'The file; a named pipe is read to its end, or with `follow` for as long as steptap runs.',
+      minLength: 1,
+    },
     follow: {
       type: 'boolean',
       description: 'Goes on at the end, with what is written later and with the file that takes its place.',

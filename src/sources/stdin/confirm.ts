@@ -6,18 +6,20 @@ import type { Intake } from '../../intake.ts';
 import { quiet } from '../../reading.ts';
 import type { OwnSource } from '../source.ts';
 
-const BEGIN = 'BEGIN TRANSACTION';
-const COMMIT = 'COMMIT TRANSACTION';
+const MARKS: readonly string[] = ['BEGIN TRANSACTION\n', 'COMMIT TRANSACTION\n'];
+const LONGEST_MARK = 19;
 
 /**
- * Standard input of a program that waits for a word on every message: rsyslog's `omprog` with `confirmMessages="on"`, and with `useTransactions="on"`
+ * Standard input of a program that waits for a word on every message: rsyslog's `omprog` with `confirmMessages="on"`
  * (https://www.rsyslog.com/doc/configuration/modules/omprog.html).
  *
  *   -> OK                     ready
  *   <- a message              one line
- *   -> OK                     it is committed; or DEFER_COMMIT, within a transaction
- *   <- BEGIN TRANSACTION      -> OK
- *   <- COMMIT TRANSACTION     -> OK: all of its messages are committed
+ *   -> OK                     it is committed
+ *
+ * With `useTransactions` rsyslog puts marks between them, which are answered too. A message within a transaction could be answered with DEFER_COMMIT, and all of them be
+ * committed at its end: but when its program dies in the middle, rsyslog does not send again what was answered so (https://github.com/rsyslog/rsyslog/issues/2420; 111
+ * of 20,000 messages were lost in ten kills). So each one is committed by itself.
  *
  * What is not confirmed is sent again, also when it was committed and only the word was lost: no message is lost, and one may be stored twice.
  */
@@ -37,7 +39,6 @@ class Confirming {
   #decode: Intake['decode'];
   #decoder: Decoder;
   readonly #appends: Appends;
-  #transaction = false;
 
   constructor(intake: Intake, say: (word: string) => void) {
     this.#intake = intake;
@@ -81,14 +82,8 @@ class Confirming {
   }
 
   async #line(bytes: Buffer, offset: number): Promise<void> {
-    const text = bytes.length <= COMMIT.length + 1 ? bytes.latin1Slice(0, bytes.length - 1) : '';
-    if (text === BEGIN) {
-      this.#transaction = true;
-      this.#say('OK');
-    } else if (text === COMMIT && this.#transaction) {
-      this.#transaction = false;
-      await this.#committed();
-    } else await this.#message({ bytes, offset });
+    if (bytes.length <= LONGEST_MARK && MARKS.includes(bytes.latin1Slice())) this.#say('OK');
+    else await this.#message({ bytes, offset });
   }
 
   async #message(chunk: Chunk): Promise<void> {
@@ -98,14 +93,8 @@ class Confirming {
       const { offset } = this.#decoder;
       this.#decoder = this.#intake.decoder(this.#source, { offset, from: this.#decoder.position() });
     }
-    await this.#appends.add(this.#decoder.feed(chunk));
-    if (this.#transaction) this.#say('DEFER_COMMIT');
-    else await this.#committed();
-  }
-
-  /** What is unfinished stands in the position, and with it on the disk. */
-  async #committed(): Promise<void> {
-    await this.#appends.end(this.#decoder.flush('nothing'));
+    // What is unfinished stands in the position, and with it on the disk.
+    await this.#appends.end(this.#decoder.feed(chunk));
     if (!this.#appends.failed) this.#say('OK');
   }
 }
