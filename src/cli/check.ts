@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { failed, type CheckItem, type CheckPart } from '../check/item.ts';
 import { systemClock } from '../clock.ts';
+import { checkKubernetes } from '../kubernetes/check.ts';
 import type { Log } from '../log.ts';
 import { checkListening } from '../sinks/prometheus/check.ts';
 import { asSinkError, laneOf, type Sink } from '../sinks/sink.ts';
@@ -77,6 +78,7 @@ async function partsOf(flags: CheckFlags): Promise<CheckPart[]> {
   return [
     { part: 'pipeline', items: [...pipeline, ...notes] },
     ...sourceParts(settings, stdin, state),
+    ...(await kubernetesParts(settings)),
     { part: 'state', items: state.items },
     ...(await Promise.all([...sinks.map(sinkPart), ...metrics.map(metricsPart)])),
   ];
@@ -110,6 +112,12 @@ function sourceParts({ config }: Settings, stdin: CheckItem, { positions }: Stat
     part: `source ${name}`,
     items: source.type === 'stdin' ? [stdin] : checkFile(source.path, source, positions.get(resolve(source.path))),
   }));
+}
+
+async function kubernetesParts({ config }: Settings): Promise<CheckPart[]> {
+  const options = config.enrichment?.kubernetes;
+  if (options === undefined) return [];
+  return [{ part: 'kubernetes', items: await checkKubernetes(options, process.env, systemClock) }];
 }
 
 /** A sink that fails to say what is wrong is no reason not to hear the others. */

@@ -25,6 +25,7 @@ export function optionSchemas(): Map<string, ObjectSchema> {
     ...named('dialects', dialectOptions),
     ['events.*', eventOptions],
     ['enrichment', enrichment],
+    ['enrichment.kubernetes', enrichment.properties.kubernetes],
     ['privacy', privacy],
     ...named('sinks', sinks),
     ['sinks.*', { type: 'object', description: 'Of every sink but `prometheus`.', properties: sinkCommon }],

@@ -1,6 +1,7 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import type { EventOptions } from '../dialects/custom/schema.ts';
 import { EVENT_TABLES } from '../fields.ts';
+import { kubernetesOptions, type KubernetesOptions } from '../kubernetes/schema.ts';
 import { CONSTANT_FIELDS } from '../origin.ts';
 import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
@@ -31,6 +32,7 @@ export const enrichmentOptions = {
       minLength: 1,
       examples: ['UTC', '+02:00', 'Europe/Berlin'],
     },
+    kubernetes: kubernetesOptions,
   },
 } as const;
 
@@ -153,7 +155,11 @@ export interface PipelineConfig {
     readonly log?: { readonly store?: boolean };
   };
   readonly events?: Readonly<Record<string, EventOptions>>;
-  readonly enrichment?: { readonly constants?: Readonly<Record<string, string>>; readonly timezone?: string };
+  readonly enrichment?: {
+    readonly constants?: Readonly<Record<string, string>>;
+    readonly timezone?: string;
+    readonly kubernetes?: KubernetesOptions;
+  };
   readonly privacy?: Partial<FromSchema<typeof privacyOptions>>;
   readonly sinks?: Readonly<Record<string, SinkConfig>>;
   readonly state?: Partial<FromSchema<typeof stateOptions>>;

@@ -1,0 +1,205 @@
+import type { Clock } from '../clock.ts';
+import { pause, type Backoff } from '../delivery/backoff.ts';
+import type { Log } from '../log.ts';
+import { ApiError, refused, unreadable } from './api-error.ts';
+import type { PodCache } from './cache.ts';
+import type { ApiClient } from './client.ts';
+import { mappingOf } from './lines.ts';
+import type { Pod } from './pod.ts';
+
+const PAGE = 500;
+/** A watch ends by itself after 300 s, less or more, so that a thousand nodes do not come back at once. */
+const LEAST_WATCH_S = 270;
+const WATCH_SPREAD_S = 60;
+/** A bookmark comes about every minute: a watch with nothing at all may hang on a connection that is none any more. */
+const WATCH_SILENCE_MS = 75_000;
+/** A watch that ended sooner and brought nothing is a failure: else it would be asked for in a loop. */
+const LEAST_MS = 1_000;
+const FORBIDDEN_MS = 300_000;
+/** Failures in a row: of the first nobody needs to hear, and after some the version that is watched from may be to blame. */
+const TOLD_AFTER = 3;
+const RELIST_AFTER = 5;
+
+export interface PodWatchOptions {
+  readonly client: ApiClient;
+  readonly cache: PodCache;
+  /** Only pods of this node; of all, where it is undefined. */
+  readonly node: string | undefined;
+  /** The pod in an object of the API; undefined when it is none. */
+  readonly read: (object: unknown, signal: AbortSignal) => Promise<Pod | undefined>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+/**
+ * Keeps a cache as the API is. All pods are listed, and from the version of that list watched; a watch that ends goes on from the last version that was heard
+ * of, also by a bookmark. When that version is forgotten (410), or an answer makes no sense, they are listed anew, and what is missing is deleted. A failure is
+ * followed by a pause with backoff, one for want of rights by five minutes. What is known stays known meanwhile.
+ */
+export class PodWatch {
+  readonly #options: PodWatchOptions;
+  readonly #backoff: Backoff;
+  /** Undefined: they have to be listed. */
+  #version: string | undefined;
+  #page = PAGE;
+  #failures = 0;
+  #told = false;
+
+  constructor(options: PodWatchOptions) {
+    this.#options = options;
+    this.#backoff = { base_ms: 1_000, cap_ms: 30_000, random: options.random };
+  }
+
+  /** Resolves when the signal aborts, and only then. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#version ??= await this.#list(signal);
+        await this.#watch(signal);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (!signal.aborted) await this.#fail(error, signal);
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<string> {
+    const { cache, read } = this.#options;
+    const seen = new Set<string>();
+    let version: string | undefined;
+    for (let next = ''; version === undefined || next !== '';) {
+      const page = await this.#nextPage(next, signal);
+      const { resourceVersion, continue: more } = metadataOf(page);
+      if (page['kind'] !== 'PodList' || !Array.isArray(page['items']) || typeof resourceVersion !== 'string') {
+        throw this.#unreadable('no list of pods');
+      }
+      for (const item of page['items'] as unknown[]) {
+        const pod = await read(item, signal);
+        if (pod === undefined) throw this.#unreadable('a list with something that is no pod');
+        cache.put(pod);
+        seen.add(pod.uid);
+      }
+      // The first: what has changed since is then heard again, and nothing is missed.
+      version ??= resourceVersion;
+      next = typeof more === 'string' ? more : '';
+    }
+    cache.retain(seen);
+    return version;
+  }
+
+  /** Smaller pages where pods are so large that one of the usual size is refused. */
+  async #nextPage(next: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+    for (;;) {
+      try {
+        const path = this.#path({ limit: String(this.#page), ...(next === '' ? {} : { continue: next }) });
+        return await this.#options.client.json('list', path, signal);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== 'TOO_LARGE' || this.#page === 1) throw error;
+        this.#page = Math.ceil(this.#page / 4);
+      }
+    }
+  }
+
+  /** Resolves when it has ended as it should. */
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { cache, client, clock, random } = this.#options;
+    const path = this.#path({
+      watch: '1',
+      allowWatchBookmarks: 'true',
+      resourceVersion: this.#version!,
+      timeoutSeconds: String(Math.round(LEAST_WATCH_S + WATCH_SPREAD_S * random())),
+    });
+    const began = clock.monotonic();
+    const events = await client.lines('watch', path, signal, WATCH_SILENCE_MS);
+    cache.become('synced');
+    let heard = false;
+    try {
+      for await (const event of events) {
+        await this.#event(event, signal);
+        heard = true;
+        this.#well();
+      }
+    } catch (error) {
+      // Its connection may be none any more: another one is made.
+      if (!(error instanceof ApiError) || error.code !== 'TIMEOUT') throw error;
+    }
+    if (!heard && clock.monotonic() - began < LEAST_MS) {
+      throw new ApiError('ENDED', `${client.name} ended a watch as soon as it had begun`);
+    }
+    this.#well();
+  }
+
+  async #event(line: string, signal: AbortSignal): Promise<void> {
+    const { client, cache, read } = this.#options;
+    const event = mappingOf(line);
+    const object = (event?.['object'] ?? {}) as Record<string, unknown>;
+    if (event?.['type'] === 'ERROR') {
+      const { code, message } = object;
+      const { message: said, status } = refused(typeof code === 'number' ? code : 0, message);
+      throw new ApiError('EVENT', `${client.name} ${said}`, { status });
+    }
+    const { resourceVersion } = metadataOf(object);
+    const pod = event?.['type'] === 'BOOKMARK' ? undefined : await read(object, signal);
+    const known = pod !== undefined || event?.['type'] === 'BOOKMARK';
+    if (!known || !TYPES.has(String(event?.['type'])) || typeof resourceVersion !== 'string') {
+      throw this.#unreadable('an event that is none');
+    }
+    if (pod !== undefined) cache.put(pod);
+    if (pod !== undefined && event?.['type'] === 'DELETED') cache.remove(pod.uid);
+    this.#version = resourceVersion;
+  }
+
+  #well(): void {
+    const { client, log } = this.#options;
+    this.#failures = 0;
+    if (this.#told) log('info', `${client.name} answers again`);
+    this.#told = false;
+  }
+
+  #unreadable(what: string): ApiError {
+    const { code, message } = unreadable(what);
+    return new ApiError(code, `${this.#options.client.name} ${message}`);
+  }
+
+  async #fail(error: ApiError, signal: AbortSignal): Promise<void> {
+    const { cache, clock } = this.#options;
+    const { status, code, message, retry_after_ms } = error;
+    this.#failures += 1;
+    const distrusted = status === 403 || status === 410 || ['UNREADABLE', 'EVENT', 'TOO_LARGE'].includes(code);
+    if (distrusted || this.#failures % RELIST_AFTER === 0) this.#version = undefined;
+    if (status === 403) {
+      this.#tell(
+        `${message}; tried again every ${FORBIDDEN_MS / 60_000} minutes: allow steptap to list and watch pods`,
+      );
+      cache.become('forbidden', message);
+      await clock.sleep(FORBIDDEN_MS, signal);
+      return;
+    }
+    if (this.#failures >= TOLD_AFTER) this.#tell(`${message}; tried again`);
+    cache.become(['synced', 'stale'].includes(cache.state.state) ? 'stale' : 'starting', message);
+    await clock.sleep(pause(this.#backoff, this.#failures - 1, retry_after_ms), signal);
+  }
+
+  #tell(message: string): void {
+    if (!this.#told)
+      this.#options.log('warning', `${message}. Lines of pods that are not known go on without metadata`);
+    this.#told = true;
+  }
+
+  #path(query: Readonly<Record<string, string>>): string {
+    return podsPath(this.#options.node, query);
+  }
+}
+
+/** Of the pods of a node, or of all. */
+export function podsPath(node: string | undefined, query: Readonly<Record<string, string>>): string {
+  const selector = node === undefined ? {} : { fieldSelector: `spec.nodeName=${node}` };
+  return `/api/v1/pods?${new URLSearchParams({ ...selector, ...query }).toString()}`;
+}
+
+const TYPES = new Set(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK']);
+
+export function metadataOf({ metadata }: Record<string, unknown>): Readonly<Record<string, unknown>> {
+  return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {};
+}
