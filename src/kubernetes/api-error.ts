@@ -35,12 +35,12 @@ export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const code = errorCode(error) ?? 'ECONNRESET';
   const { syscall, path } = error as NodeJS.ErrnoException;
-  if (path !== undefined) return new ApiError(code, `is not asked: ${path} cannot be read (${code})`);
+  if (path !== undefined) return new ApiError(code, `cannot be asked: ${path} cannot be read (${code})`);
   if (/CERT|SIGNATURE/.test(code)) {
     return new ApiError(code, `has no certificate that can be trusted (${code}): check its certificate authority`);
   }
   if (/^ERR_(OSSL|SSL|TLS|INVALID)/.test(code)) {
-    return new ApiError(code, `is not asked: the token, certificate or key cannot be used (${code})`);
+    return new ApiError(code, `cannot be asked: the token, certificate or key cannot be used (${code})`);
   }
   // An AggregateError is what is left when none of a name's addresses could be reached.
   const unreachable = syscall === 'connect' || syscall === 'getaddrinfo' || error instanceof AggregateError;

@@ -68,6 +68,8 @@ export class PodCache implements Omit<Pods, 'close'> {
     // Most changes of a pod are of what is not kept.
     if (before !== undefined && isDeepStrictEqual(before, pod)) return;
     this.#living.set(pod.uid, pod);
+    // One that an API server behind the others had not yet.
+    this.#gone.delete(pod.uid);
     if (before === undefined) this.#name(pod);
     for (const id of [pod.uid, mirrorOf(pod) ?? '']) for (const wake of this.#waiting.get(id) ?? []) wake();
     for (const changed of this.#watching) changed(pod);

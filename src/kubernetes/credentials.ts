@@ -58,10 +58,12 @@ function kubeconfigs({ KUBECONFIG: files = '', HOME: home = '' }: Environment): 
 function inCluster(environment: Environment, directory: string): Access | string {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = environment;
   if (host === '') return 'steptap does not run in a cluster (no KUBERNETES_SERVICE_HOST)';
+  const address = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (!URL.canParse(address)) return `KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are no address (${address})`;
   const token = join(directory, 'token');
   if (!existsSync(token)) return `its pod has no service account token (${token})`;
   return {
-    url: new URL(`https://${host.includes(':') ? `[${host}]` : host}:${port}`),
+    url: new URL(address),
     from: 'service account',
     server_name: undefined,
     insecure: false,

@@ -132,21 +132,19 @@ export class PodWatch {
 
   async #event(line: string, signal: AbortSignal): Promise<void> {
     const { client, cache, read } = this.#options;
-    const event = mappingOf(line);
-    const object = (event?.['object'] ?? {}) as Record<string, unknown>;
-    if (event?.['type'] === 'ERROR') {
-      const { code, message } = object;
-      const { message: said, status } = refused(typeof code === 'number' ? code : 0, message);
-      throw new ApiError('EVENT', `${client.name} ${said}`, { status });
+    const { type, object: given } = mappingOf(line) ?? {};
+    const object = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
+    if (type === 'ERROR') {
+      const { message, status } = refused(Number(object['code'] ?? 0), object['message']);
+      throw new ApiError('EVENT', `${client.name} ${message}`, { status });
     }
     const { resourceVersion } = metadataOf(object);
-    const pod = event?.['type'] === 'BOOKMARK' ? undefined : await read(object, signal);
-    const known = pod !== undefined || event?.['type'] === 'BOOKMARK';
-    if (!known || !TYPES.has(String(event?.['type'])) || typeof resourceVersion !== 'string') {
+    const pod = POD_EVENTS.has(type) ? await read(object, signal) : undefined;
+    if ((pod === undefined && type !== 'BOOKMARK') || typeof resourceVersion !== 'string') {
       throw this.#unreadable('an event that is none');
     }
     if (pod !== undefined) cache.put(pod);
-    if (pod !== undefined && event?.['type'] === 'DELETED') cache.remove(pod.uid);
+    if (pod !== undefined && type === 'DELETED') cache.remove(pod.uid);
     this.#version = resourceVersion;
   }
 
@@ -198,7 +196,7 @@ export function podsPath(node: string | undefined, query: Readonly<Record<string
   return `/api/v1/pods?${new URLSearchParams({ ...selector, ...query }).toString()}`;
 }
 
-const TYPES = new Set(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK']);
+const POD_EVENTS: ReadonlySet<unknown> = new Set(['ADDED', 'MODIFIED', 'DELETED']);
 
 export function metadataOf({ metadata }: Record<string, unknown>): Readonly<Record<string, unknown>> {
   return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {};

@@ -75,6 +75,7 @@ test.each([
   'events: { epoch: { match: { event: e, v: [1, 2] }, kind: step, schema: { type: object }, fields: { step: name, wall_time_s: { key: t, unit: ms } } } }',
   'events: { epoch: { match: { event: e }, kind: "${env:KIND}", labels: [model, { size: meta.size }], privacy: { mask: [email] } } }',
   'enrichment: { constants: { pod: "${env:HOST}" }, timezone: Europe/Berlin }',
+  'enrichment: { kubernetes: { api: on, node: "${env:HOST}", wait_s: "${env:NUMBER}", labels: [app, "flyte.org/*"], owners: lookup } }',
   'state: { directory: none, sync: always, spool_bytes: "${env:WORD}", spool_memory: 12m }',
   'limits: { max_line_bytes: 4096, grace_s: "${env:NUMBER}" }',
 ])('an editor takes what steptap takes: %s', (text) => {
@@ -117,6 +118,8 @@ test.each([
   'events: { epoch: { match: { event: e }, fields: { stap: name } } }',
   'events: { epoch: { match: { event: e }, fields: { wall_time_s: { key: t, unit: weeks } } } }',
   'enrichment: { constants: { colour: red } }',
+  'enrichment: { kubernetes: { api: yes } }',
+  'enrichment: { kubernetes: { labels: ["*/name"] } }',
   'state: { sync: sometimes }',
   'state: { spool_bytes: lots }',
   'limits: { grace_s: -1 }',

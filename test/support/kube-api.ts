@@ -122,7 +122,7 @@ export class KubeApi {
     this.#others.set(`${resource}/${object.metadata.namespace}/${object.metadata.name}`, object);
   }
 
-  /** Older versions than the one of now are forgotten, as etcd does every five minutes; with `events`, running watches hear nothing of what was. */
+  /** Older versions than the one of now are forgotten, as etcd does every five minutes. */
   compact(): void {
     this.#forgotten = this.#version;
     this.#changes.length = 0;
@@ -196,8 +196,8 @@ export class KubeApi {
     const end = Number(from) + Number(query['limit'] ?? matching.length);
     const rest = matching.length - end;
     const more = rest > 0 ? { continue: `${version}@${end}`, remainingItemCount: rest } : {};
-    // As the real one does, items of a list have neither kind nor version of the API.
-    const items = matching.slice(Number(from), end).map(({ kind: _, ...item }) => item);
+    // As from the real one, items of a list have neither kind nor version of the API.
+    const items = matching.slice(Number(from), end).map(({ metadata, spec, status }) => ({ metadata, spec, status }));
     json(response, 200, { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: version, ...more }, items });
   }
 
