@@ -28,7 +28,7 @@ export const kubernetesOptions = {
     node: {
       type: 'string',
       description:
-        'Only pods of this node are asked for: those whose files are on it. Environment variable NODE_NAME when nothing is said; without either, all pods of the cluster, which suits a laptop or a small cluster and costs 1 to 2 KB a pod.',
+        'Only pods of this node are asked for: those whose files are on it. Environment variable NODE_NAME when nothing is said; without either, all pods of the cluster, which suits a laptop or a small cluster and costs about 4 KB of memory a pod.',
       minLength: 1,
       examples: ['worker-3'],
     },

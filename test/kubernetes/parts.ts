@@ -51,6 +51,15 @@ export function pod(name: string, words: PodWords = {}): KubeObject {
   };
 }
 
+export function kubeconfigOf(server: string, user: object = {}, cluster: object = {}): string {
+  return JSON.stringify({
+    'current-context': 'here',
+    contexts: [{ name: 'here', context: { cluster: 'c', user: 'u' } }],
+    clusters: [{ name: 'c', cluster: { server, ...cluster } }],
+    users: [{ name: 'u', user }],
+  });
+}
+
 /** A cluster, what a test asks of it, and everything that ends with the test. */
 export class Cluster {
   readonly api: KubeApi;
@@ -75,13 +84,7 @@ export class Cluster {
 
   kubeconfig(user: object = {}, cluster: object = {}): string {
     const path = join(this.directory, 'kubeconfig');
-    const config = {
-      'current-context': 'here',
-      contexts: [{ name: 'here', context: { cluster: 'c', user: 'u' } }],
-      clusters: [{ name: 'c', cluster: { server: this.api.url, ...cluster } }],
-      users: [{ name: 'u', user }],
-    };
-    writeFileSync(path, JSON.stringify(config));
+    writeFileSync(path, kubeconfigOf(this.api.url, user, cluster));
     return path;
   }
 
