@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 import { ApiError, unreadable } from './api-error.ts';
 import { ApiClient } from './client.ts';
 import { accessOf, Credentials, type Access, type Environment } from './credentials.ts';
+import { pageOf, podsPath } from './pod-list.ts';
 import type { KubernetesOptions } from './schema.ts';
-import { metadataOf, podsPath } from './watch.ts';
 
 const SILENCE_MS = 5_000;
 const WITHOUT = 'lines go on without metadata';
@@ -40,9 +40,9 @@ async function asked(
   const api = { what: 'API', where: access.url.origin };
   let version = '0';
   const list = await failure(async () => {
-    const page = await client.json('list', podsPath(node, { limit: '1' }), signal, SILENCE_MS);
-    if (page['kind'] !== 'PodList') throw unreadable('no list of pods');
-    version = String(metadataOf(page)['resourceVersion']);
+    const page = pageOf(await client.json('list', podsPath(node, { limit: '1' }), signal, SILENCE_MS));
+    if (page === undefined) throw unreadable('no list of pods');
+    version = page.version;
   });
   if (list !== undefined && list.status !== 403) {
     return [{ ...api, state: 'warning', found: `${said(list, client)}; ${WITHOUT}` }];

@@ -1,5 +1,6 @@
 import { ApiError } from './api-error.ts';
 import type { ApiClient } from './client.ts';
+import { metadataOf } from './pod-list.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 
@@ -69,8 +70,7 @@ export class OwnerLookup {
     if (known !== undefined || resource === undefined || this.#clock.monotonic() < this.#not_before) return known;
     try {
       const path = `/apis/${group}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(name)}`;
-      const { metadata } = await this.#client.json('get', path, signal, LONGEST_MS);
-      const own = (typeof metadata === 'object' && metadata !== null ? metadata : {}) as Record<string, unknown>;
+      const own = metadataOf(await this.#client.json('get', path, signal, LONGEST_MS));
       // Another one under the name of one that is gone.
       if (own['uid'] !== uid) return undefined;
       const behind = controllerOf(own);

@@ -6,6 +6,7 @@ import type { PodCache } from './cache.ts';
 import type { ApiClient } from './client.ts';
 import { mappingOf } from './lines.ts';
 import type { Pod } from './pod.ts';
+import { metadataOf, pageOf, podsPath } from './pod-list.ts';
 
 const PAGE = 500;
 /** A watch ends by itself after 300 s, less or more, so that a thousand nodes do not come back at once. */
@@ -44,7 +45,9 @@ export class PodWatch {
   #version: string | undefined;
   #page = PAGE;
   #failures = 0;
-  #told = false;
+  #synced = false;
+  /** The trouble that was told of and is not over. */
+  #told: 'failing' | 'forbidden' | undefined;
 
   constructor(options: PodWatchOptions) {
     this.#options = options;
@@ -69,20 +72,17 @@ export class PodWatch {
     const seen = new Set<string>();
     let version: string | undefined;
     for (let next = ''; version === undefined || next !== '';) {
-      const page = await this.#nextPage(next, signal);
-      const { resourceVersion, continue: more } = metadataOf(page);
-      if (page['kind'] !== 'PodList' || !Array.isArray(page['items']) || typeof resourceVersion !== 'string') {
-        throw this.#unreadable('no list of pods');
-      }
-      for (const item of page['items'] as unknown[]) {
+      const page = pageOf(await this.#nextPage(next, signal));
+      if (page === undefined) throw this.#unreadable('no list of pods');
+      for (const item of page.items) {
         const pod = await read(item, signal);
         if (pod === undefined) throw this.#unreadable('a list with something that is no pod');
         cache.put(pod);
         seen.add(pod.uid);
       }
       // The first: what has changed since is then heard again, and nothing is missed.
-      version ??= resourceVersion;
-      next = typeof more === 'string' ? more : '';
+      version ??= page.version;
+      next = page.next;
     }
     cache.retain(seen);
     return version;
@@ -90,10 +90,11 @@ export class PodWatch {
 
   /** Smaller pages where pods are so large that one of the usual size is refused. */
   async #nextPage(next: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+    const { client, node } = this.#options;
     for (;;) {
       try {
-        const path = this.#path({ limit: String(this.#page), ...(next === '' ? {} : { continue: next }) });
-        return await this.#options.client.json('list', path, signal);
+        const path = podsPath(node, { limit: String(this.#page), ...(next === '' ? {} : { continue: next }) });
+        return await client.json('list', path, signal);
       } catch (error) {
         if (!(error instanceof ApiError) || error.code !== 'TOO_LARGE' || this.#page === 1) throw error;
         this.#page = Math.ceil(this.#page / 4);
@@ -103,8 +104,8 @@ export class PodWatch {
 
   /** Resolves when it has ended as it should. */
   async #watch(signal: AbortSignal): Promise<void> {
-    const { cache, client, clock, random } = this.#options;
-    const path = this.#path({
+    const { cache, client, clock, node, random } = this.#options;
+    const path = podsPath(node, {
       watch: '1',
       allowWatchBookmarks: 'true',
       resourceVersion: this.#version!,
@@ -113,6 +114,7 @@ export class PodWatch {
     const began = clock.monotonic();
     const events = await client.lines('watch', path, signal, WATCH_SILENCE_MS);
     cache.become('synced');
+    this.#synced = true;
     let heard = false;
     try {
       for await (const event of events) {
@@ -151,8 +153,8 @@ export class PodWatch {
   #well(): void {
     const { client, log } = this.#options;
     this.#failures = 0;
-    if (this.#told) log('info', `${client.name} answers again`);
-    this.#told = false;
+    if (this.#told !== undefined) log('info', `${client.name} answers again`);
+    this.#told = undefined;
   }
 
   #unreadable(what: string): ApiError {
@@ -167,37 +169,22 @@ export class PodWatch {
     const distrusted = status === 403 || status === 410 || ['UNREADABLE', 'EVENT', 'TOO_LARGE'].includes(code);
     if (distrusted || this.#failures % RELIST_AFTER === 0) this.#version = undefined;
     if (status === 403) {
-      this.#tell(
-        `${message}; tried again every ${FORBIDDEN_MS / 60_000} minutes: allow steptap to list and watch pods`,
-      );
+      const todo = `tried again every ${FORBIDDEN_MS / 60_000} minutes: allow steptap to list and watch pods`;
+      this.#tell('forbidden', `${message}; ${todo}`);
       cache.become('forbidden', message);
       await clock.sleep(FORBIDDEN_MS, signal);
       return;
     }
-    if (this.#failures >= TOLD_AFTER) this.#tell(`${message}; tried again`);
-    cache.become(['synced', 'stale'].includes(cache.state.state) ? 'stale' : 'starting', message);
+    if (this.#failures >= TOLD_AFTER) this.#tell('failing', `${message}; tried again`);
+    cache.become(this.#synced ? 'stale' : 'starting', message);
     await clock.sleep(pause(this.#backoff, this.#failures - 1, retry_after_ms), signal);
   }
 
-  #tell(message: string): void {
-    if (!this.#told)
-      this.#options.log('warning', `${message}. Lines of pods that are not known go on without metadata`);
-    this.#told = true;
+  #tell(trouble: 'failing' | 'forbidden', message: string): void {
+    if (this.#told === trouble) return;
+    this.#told = trouble;
+    this.#options.log('warning', `${message}. Lines of pods that are not known go on without metadata`);
   }
-
-  #path(query: Readonly<Record<string, string>>): string {
-    return podsPath(this.#options.node, query);
-  }
-}
-
-/** Of the pods of a node, or of all. */
-export function podsPath(node: string | undefined, query: Readonly<Record<string, string>>): string {
-  const selector = node === undefined ? {} : { fieldSelector: `spec.nodeName=${node}` };
-  return `/api/v1/pods?${new URLSearchParams({ ...selector, ...query }).toString()}`;
 }
 
 const POD_EVENTS: ReadonlySet<unknown> = new Set(['ADDED', 'MODIFIED', 'DELETED']);
-
-export function metadataOf({ metadata }: Record<string, unknown>): Readonly<Record<string, unknown>> {
-  return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {};
-}

@@ -71,6 +71,23 @@ test.each(['list', 'watch'] as const)(
   },
 );
 
+test('rights that are taken away are told of, also after other trouble, and what is known stays known', async () => {
+  const cluster = await Cluster.start();
+  cluster.api.put(pod('a'));
+  const pods = await cluster.synced();
+  cluster.api.faults.watch.push(...Array.from({ length: 3 }, () => API_FAULTS.status(503, 'starting')));
+  cluster.api.end('cut');
+  await until(() => cluster.api.watches.size === 0);
+  cluster.api.forbidden.add('watch pods');
+  for (const ms of [500, 1_000, 2_000, 4_000]) await cluster.pass(ms);
+  await until(() => pods.state.state === 'forbidden');
+  expect(cluster.said.map((line) => /answered 503|forbids it/.exec(line)?.[0])).toEqual(['answered 503', 'forbids it']);
+  expect(pods.get('uid-a')?.name).toBe('a');
+  cluster.api.faults.list.push(API_FAULTS.cut());
+  await cluster.pass(300_000);
+  await until(() => pods.state.state === 'stale');
+});
+
 test('an API that has too much to do is left alone for as long as it says', async () => {
   const cluster = await Cluster.start();
   cluster.api.faults.list.push(API_FAULTS.status(429, 'too many requests', { 'retry-after': '7' }));
