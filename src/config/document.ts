@@ -62,9 +62,7 @@ export class ConfigDocument {
     this.text = read(file, named);
     this.#document = parseDocument(this.text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
     const { errors, warnings } = this.#document;
-    const wrong = [...errors, ...warnings].map(
-      ({ pos: [at], message }) => `${this.#place(at)}: ${message.replace(/\s+/g, ' ')}`,
-    );
+    const wrong = [...errors, ...warnings].map(({ pos: [at], message }) => `${this.#place(at)}: ${discreet(message)}`);
     if (wrong.length > 0) throw new ConfigErrors(wrong);
     const filling = new Filling(file, environment ?? {}, secret);
     const found = environment === undefined ? [] : filling.all(this.#document);
@@ -92,7 +90,7 @@ export class ConfigDocument {
     try {
       return this.#document.toJS({ maxAliasCount: 1000 });
     } catch (error) {
-      throw new ConfigErrors([`${this.#place(at)}: ${(error as Error).message}`]);
+      throw new ConfigErrors([`${this.#place(at)}: ${discreet((error as Error).message)}`]);
     }
   }
 
@@ -153,6 +151,16 @@ export class ConfigDocument {
 }
 
 const MERGE = '<<';
+
+/** What a message of the parser quotes behind its colon may be a password that begins with `!`, `*`, `|` or a bracket. */
+function discreet(message: string): string {
+  return message
+    .replace(/\s+/g, ' ')
+    .replace(
+      /^(Unresolved \w+(?: \(.*?\))?|Block scalar header .*?|Unexpected .*? in YAML stream): .*/,
+      '$1: put text in quotes',
+    );
+}
 
 const PLACEHOLDER = /\$(\$)?\{(?:(env|file):([^}]*)|([^}]*))\}/g;
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;

@@ -117,9 +117,12 @@ function quoting(wanted: unknown, data: unknown): string {
   return wanted === 'string' && scalar ? ': put it in quotes' : '';
 }
 
-/** An address may have a password in it. */
+/** An address may have a password in it, with any character, and without `https://`; or a key behind its `?`. */
 function shown(data: unknown): string {
-  const text = (JSON.stringify(data) ?? 'nothing').replace(/\/\/[^/@]*@/g, '//***@');
+  const text = (JSON.stringify(data) ?? 'nothing')
+    .replace(/^("(?:[a-z][a-z0-9+.-]*:\/\/)?).*@/i, '$1***@')
+    .replace(/\/\/[^/@]*@/g, '//***@')
+    .replace(/(:\/\/[^?]*)\?[^"]*/, '$1?***');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
