@@ -44,19 +44,18 @@ export function elasticsearchFlags(flags: StoreFlags, said: SinkConfig | undefin
   const prefix = given === undefined ? {} : { prefix: resolveEnvironment('--elasticsearch-prefix', given) };
   const urls = named.map((url) => resolveEnvironment('--elasticsearch', url));
   if (said?.type === 'elasticsearch') return { ...said, ...prefix, ...(urls.length > 0 ? { urls } : {}) };
-  return urls.length === 0 ? undefined : { type: 'elasticsearch', ...credentials(), ...prefix, urls };
+  const own = urls.some((url) => /:\/\/[^/]*@/.test(url)) ? {} : credentials();
+  return urls.length === 0 ? undefined : { type: 'elasticsearch', ...own, ...prefix, urls };
 }
 
-/** Elasticsearch's own names for its credentials; those in the URL win. */
+/** Elasticsearch's own names for its credentials. A key is used instead of a user. */
 function credentials(): { user?: string; password?: string; api_key?: string } {
   const {
-    ELASTICSEARCH_USERNAME: user,
+    ELASTICSEARCH_USERNAME: user = '',
     ELASTICSEARCH_PASSWORD: password,
-    ELASTICSEARCH_API_KEY: api_key,
+    ELASTICSEARCH_API_KEY: api_key = '',
   } = process.env;
-  return {
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ...(api_key === undefined ? {} : { api_key }),
-  };
+  if (api_key !== '') return { api_key };
+  if (user === '') return {};
+  return { user, ...(password === undefined ? {} : { password }) };
 }

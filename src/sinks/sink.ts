@@ -147,6 +147,8 @@ export interface SinkContext {
   readonly name?: string | undefined;
   /** Which rows it gets; else all that it takes. */
   readonly tables?: readonly Table[] | undefined;
+  /** Where proxies are named; else that of the process. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /** The tables of a sink: those it takes, less what its pipeline sends elsewhere. Throws when none is left. */

@@ -1,19 +1,24 @@
 import { existsSync } from 'node:fs';
 import { directoryItem } from '../../check/directory.ts';
 import { failed, inTime, type CheckItem } from '../../check/item.ts';
+import { fileItems, wayItems } from '../../outgoing/check.ts';
 import { SinkError, type SinkContext } from '../sink.ts';
 import { lines, type Run } from './catalog.ts';
 import { connect, type Connection } from './connect.ts';
 import { checkTables } from './check-tables.ts';
 import { elsewhere } from './errors.ts';
 import { embeddedInstalled } from './embedded.ts';
+import { ways } from './login.ts';
 import { identify, TOO_OLD, tooOld } from './prepare.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
 /** A day is steptap's own, and a retention by time the server's: more than this, and somebody should know. */
 const SKEW_MS = 10_000;
 
-type Context = Pick<SinkContext, 'clock'>;
+type Context = Pick<SinkContext, 'clock' | 'environment'>;
+
+/** Files that are not as they should be are items, not lines of a log. */
+const SILENT = (): void => {};
 
 /** What a run would find: every address, and the tables and rights behind the first that answers. Only asks. */
 export async function checkClickHouse(
@@ -22,14 +27,19 @@ export async function checkClickHouse(
   signal: AbortSignal,
 ): Promise<CheckItem[]> {
   if (options.path !== undefined) return checkEmbedded(options.path);
-  const connections = await connect(options, context.clock);
+  const connections = await connect(options, { ...context, log: SILENT });
   try {
     const servers = await Promise.all(connections.map((each) => askServer(each, context, inTime(signal))));
     const good = servers.find(({ run }) => run !== undefined);
+    const own = [
+      ...fileItems(ways(options), context.clock),
+      ...connections.flatMap(({ way }) => (way === undefined ? [] : wayItems(way, context.clock))),
+    ];
     // A run goes on with the next address where one cannot be reached, and stands still where one refuses.
-    const items = servers.flatMap(({ items: found, gone }) =>
-      good !== undefined && gone ? found.map((item) => ({ ...item, state: 'warning' as const })) : found,
+    const found = servers.flatMap(({ items, gone }) =>
+      good !== undefined && gone ? items.map((item) => ({ ...item, state: 'warning' as const })) : items,
     );
+    const items = [...own, ...found];
     if (good?.run === undefined) return items;
     try {
       return [...items, ...(await checkTables(good.run, options))];

@@ -53,6 +53,7 @@ const STATUS_ADVICE: ReadonlyMap<number, string> = new Map([
   [401, 'the user or the password is wrong: check `user` and `password`'],
   [403, 'access is denied: check `user`, `password` and what stands in front of the server'],
   [404, 'there is no ClickHouse at that address: check `urls`'],
+  [407, 'a proxy wants another user or password: give them in HTTP_PROXY, as http://user:password@host:port'],
   [413, 'the request is too large for what stands in front of the server; steptap makes it smaller'],
 ]);
 

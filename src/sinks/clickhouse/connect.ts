@@ -1,8 +1,10 @@
 import { createClient, ClickHouseLogLevel, type ClickHouseClientConfigOptions } from '@clickhouse/client';
 import type { Clock } from '../../clock.ts';
-import { SinkError } from '../sink.ts';
-import { classify, EMBEDDED_UNAVAILABLE, stopped, timedOut } from './errors.ts';
+import { outgoing, type Outgoing } from '../../outgoing/index.ts';
+import { SinkError, type SinkContext } from '../sink.ts';
+import { classify, EMBEDDED_UNAVAILABLE, refused, stopped, timedOut } from './errors.ts';
 import { exchange, type Ask, type Client } from './exchange.ts';
+import { headersOf, ways } from './login.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
 type Hook = NonNullable<ClickHouseClientConfigOptions['connection']>;
@@ -11,6 +13,8 @@ type Hook = NonNullable<ClickHouseClientConfigOptions['connection']>;
 export interface Connection {
   /** Its address, without credentials. */
   readonly where: string;
+  /** Absent for the embedded engine. */
+  readonly way?: Outgoing;
   /** Resolves with the body of a good answer; rejects with SinkErrors only, after `timeout_ms` at the latest. */
   ask(ask: Ask, signal: AbortSignal): Promise<string>;
   /**
@@ -22,36 +26,66 @@ export interface Connection {
 }
 
 /** A connection for every address, or the one embedded engine. Opens no socket yet. */
-export async function connect(options: ClickHouseOptions, clock: Clock): Promise<Connection[]> {
+export async function connect(options: ClickHouseOptions, context: SinkContext): Promise<Connection[]> {
   const { path, timeout_ms } = options;
-  const wrap = (client: Client, where: string): Connection => ({
-    where,
-    ask: (ask, signal) => exchange(client, where, ask, signal, timeout_ms, clock),
-    close: () => client.close(),
-  });
+  const { clock } = context;
   if (path !== undefined) {
-    const quiet = (signal: AbortSignal): Promise<void> => quieted(path, signal, timeout_ms, clock);
-    return [{ ...wrap(await embedded(path), path), quiet }];
+    const client = await embedded(path);
+    return [
+      {
+        where: path,
+        ask: (ask, signal) => exchange(client, path, ask, signal, timeout_ms, clock),
+        quiet: (signal) => quieted(path, signal, timeout_ms, clock),
+        close: () => client.close(),
+      },
+    ];
   }
-  return options.urls.map((text) => {
-    const { url, user, password } = address(text, options);
-    return wrap(overHttp(url, user, password, options), url.href.replace(/\/$/, ''));
-  });
+  return outgoing(ways(options), context).map((way) => overHttp(way, options, clock));
 }
 
-function overHttp(url: URL, username: string, password: string, options: ClickHouseOptions): Client {
+function overHttp(way: Outgoing, options: ClickHouseOptions, clock: Clock): Connection {
+  const { name: where } = way;
+  const { timeout_ms } = options;
+  const client = httpClient(way, options);
+  const once = async (ask: Ask, signal: AbortSignal): Promise<string> => {
+    try {
+      const http_headers = headersOf(way.ready(), way.url, options);
+      return await exchange(client, where, { ...ask, http_headers }, signal, timeout_ms, clock);
+    } catch (error) {
+      throw classify(error, where);
+    }
+  };
+  return {
+    where,
+    way,
+    ask: async (ask, signal) => {
+      try {
+        return await once(ask, signal);
+      } catch (error) {
+        // Nothing of it was done, and what logs in has been replaced meanwhile.
+        if (!refused(error) || !way.reread()) throw error;
+        return once(ask, signal);
+      }
+    },
+    close: async () => {
+      await client.close();
+      way.agent.destroy();
+    },
+  };
+}
+
+function httpClient({ url, agent }: Outgoing, options: ClickHouseOptions): Client {
   const { compression } = options;
   return createClient({
     url: url.origin,
     // In a URL the client would read a path as the name of a database.
     ...(url.pathname === '/' ? {} : { pathname: url.pathname }),
-    username,
-    password,
+    http_agent: agent,
+    // What logs in may be replaced: it goes with each request.
+    set_basic_auth_header: false,
     application: 'steptap',
     // Sockets are checked for age when they are taken: an event loop that was busy has late timers, and a stale socket is a reset.
     keep_alive: { enabled: true, eagerly_destroy_stale_sockets: true },
-    // One part is in flight at a time; what else there is are a few questions at the start.
-    max_open_connections: 4,
     // Ours is the deadline, and the client's knows only of silence on the socket.
     request_timeout: Math.min(options.timeout_ms * 2 + 1_000, 2_147_483_647),
     compression: {
@@ -66,28 +100,6 @@ function overHttp(url: URL, username: string, password: string, options: ClickHo
     // It would print statements and settings.
     log: { level: ClickHouseLogLevel.OFF },
   });
-}
-
-/** Credentials in the address win over `user` and `password`, and are taken off it. */
-function address(text: string, options: ClickHouseOptions): { url: URL; user: string; password: string } {
-  const url = new URL(text);
-  const given = url.username !== '' || url.password !== '';
-  const user = given ? decoded(url.username) || 'default' : options.user;
-  const password = given ? decoded(url.password) : options.password;
-  url.username = '';
-  url.password = '';
-  url.search = '';
-  url.hash = '';
-  return { url, user, password };
-}
-
-/** A lone `%` in a password is meant as it stands. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** chdb is 550 MB: whoever wants the embedded engine installs it, and nobody else loads it. */

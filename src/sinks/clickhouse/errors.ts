@@ -1,4 +1,5 @@
 import { FIELDS, IDENTITY } from '../../fields.ts';
+import { OutgoingError, tlsTrouble } from '../../outgoing/index.ts';
 import { SinkError } from '../sink.ts';
 import { meaningOfCode, meaningOfStatus, type Meaning } from './codes.ts';
 
@@ -56,6 +57,10 @@ export function refusalOf(answer: Answer, where: string, empty: boolean): SinkEr
 /** The SinkError for anything that the client, or Node below it, may throw. */
 export function classify(thrown: unknown, where: string): SinkError {
   if (thrown instanceof SinkError) return thrown;
+  if (thrown instanceof OutgoingError) {
+    const { failure, code, message } = thrown;
+    return sinkError({ failure, in_doubt: false, advice: message }, code, where);
+  }
   if (!(thrown instanceof Error)) return unknown('', where);
   const code = 'code' in thrown ? thrown.code : undefined;
   // The embedded engine's own text is the cause of what the client makes of it.
@@ -99,11 +104,8 @@ function networkError(code: string, where: string): SinkError {
   if (BROKEN.has(code)) {
     return sinkError({ failure: 'retry', in_doubt: true, advice: 'the connection broke; tried again' }, code, where);
   }
-  if (/CERT|SIGNATURE|^ERR_TLS|^ERR_SSL|^EPROTO$/.test(code)) {
-    const advice =
-      'there is no TLS that can be trusted: check `https` in `urls`, or name its authority in NODE_EXTRA_CA_CERTS';
-    return sinkError({ failure: 'hold', in_doubt: false, advice }, code, where);
-  }
+  const trouble = tlsTrouble(code);
+  if (trouble !== undefined) return sinkError({ failure: 'hold', in_doubt: false, advice: trouble }, code, where);
   if (code === 'CHDB_CONNECTION') {
     const advice = 'the embedded engine does not open: is its directory writable, and not in use by another process?';
     return sinkError({ failure: 'hold', in_doubt: false, advice }, code, where);
@@ -137,6 +139,13 @@ export function tooLong(where: string): SinkError {
 
 export function stopped(where: string): SinkError {
   return sinkError({ failure: 'retry', in_doubt: true, advice: 'steptap is stopping' }, 'ABORTED', where);
+}
+
+const NOT_LET_IN = new Set(['192', '193', '194', '516', 'HTTP 401', 'HTTP 403']);
+
+/** True when nothing was done because of what logs in: a user, a password, a token or a certificate. */
+export function refused(error: unknown): boolean {
+  return error instanceof SinkError && (NOT_LET_IN.has(error.code) || tlsTrouble(error.code) !== undefined);
 }
 
 /** True when it was not ClickHouse that answered: another address of it may do better. */

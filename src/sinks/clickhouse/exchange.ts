@@ -11,6 +11,8 @@ export interface Ask {
   readonly values?: Buffer;
   readonly settings?: Record<string, string | number>;
   readonly query_id?: string;
+  /** What logs in. */
+  readonly http_headers?: Record<string, string>;
   /** A longer answer is an error: more of it is not kept. By default 1 MiB. */
   readonly max_answer_bytes?: number;
 }
@@ -62,6 +64,7 @@ async function perform(client: Client, ask: Ask, abort_signal: AbortSignal): Pro
     abort_signal,
     // Else the client keeps neither the status nor the headers of an error, and only its text would be left to go by.
     ignore_error_response: true,
+    ...(ask.http_headers === undefined ? {} : { http_headers: ask.http_headers }),
     ...(ask.query_id === undefined ? {} : { query_id: ask.query_id }),
     ...(ask.values === undefined ? {} : { values: Readable.from([ask.values], { objectMode: false }) }),
   });

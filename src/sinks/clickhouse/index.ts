@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Table } from '../../batch.ts';
 import type { CheckItem } from '../../check/item.ts';
 import { EVENT_TABLES } from '../../fields.ts';
+import { outgoing } from '../../outgoing/index.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
 import {
   SinkError,
@@ -21,6 +22,7 @@ import { elsewhere } from './errors.ts';
 import type { Ask } from './exchange.ts';
 import { copiesOf, lagsBehind, recordsOf, type Place } from './found.ts';
 import { writeLegacyRows } from './legacy.ts';
+import { ways } from './login.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { endEverywhere } from './running.ts';
 import type { ClickHouseOptions } from './schema.ts';
@@ -47,6 +49,8 @@ export function createClickHouseSink(options: ClickHouseOptions, context: SinkCo
     // Not quoted: there may be a password in it.
     if (!isAddress(url)) throw new Error('clickhouse: one of `urls` is not an address: write https://host:8443');
   }
+  // Throws when they make no sense together.
+  outgoing(ways(options), context);
   identifier(options.database);
   identifier(options.table ?? 'steps');
   onCluster(options.cluster);
@@ -86,7 +90,7 @@ class ClickHouseSink implements Sink {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context.clock);
+    if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context);
     const run = async (query: string): Promise<string> => (await this.#ask({ query }, signal)).text;
     this.#server = await prepare(run, this.#options, this.#context.log);
   }

@@ -1,4 +1,5 @@
 import type { FromSchema } from 'json-schema-to-ts';
+import { bearerTokenOptions, passwordFile, tlsSchema } from '../../outgoing/index.ts';
 
 /** Options of the ClickHouse sink. Exactly one of `urls` and `path` names where the rows go. */
 export const clickhouseOptions = {
@@ -19,8 +20,16 @@ export const clickhouseOptions = {
       description: 'Directory of the embedded engine, used instead of a server. Needs the package `chdb`.',
       minLength: 1,
     },
-    user: { type: 'string', description: 'User for Basic authentication.', default: 'default' },
+    user: {
+      type: 'string',
+      description:
+        'User for Basic authentication. One other than `default`, without a password, logs in by `tls.cert_file`.',
+      default: 'default',
+    },
     password: { type: 'string', description: 'Password of `user`.', default: '', writeOnly: true },
+    password_file: passwordFile,
+    ...bearerTokenOptions,
+    tls: tlsSchema,
     database: { type: 'string', description: 'Database of the tables.', default: 'default', minLength: 1 },
     table: {
       type: 'string',

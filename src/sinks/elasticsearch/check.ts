@@ -1,7 +1,9 @@
 import { failed, inTime, type CheckItem } from '../../check/item.ts';
 import type { Clock } from '../../clock.ts';
 import { EVENT_TABLES } from '../../fields.ts';
-import { SinkError } from '../sink.ts';
+import { fileItems, wayItems } from '../../outgoing/check.ts';
+import { outgoing } from '../../outgoing/index.ts';
+import { SinkError, type SinkContext } from '../sink.ts';
 import { jsonOf, object } from './errors.ts';
 import { SearchHttp } from './http.ts';
 import { identify, templatePath, templateVersion, type Cluster } from './open.ts';
@@ -13,6 +15,7 @@ const OLDEST: Readonly<Record<Flavour, readonly [number, number]>> = { elasticse
 
 interface Context {
   readonly clock: Clock;
+  readonly environment: SinkContext['environment'];
   /** Whose rows go there. */
   readonly tables: readonly string[];
 }
@@ -23,14 +26,20 @@ export async function checkElasticsearch(
   context: Context,
   signal: AbortSignal,
 ): Promise<CheckItem[]> {
-  const https = options.urls.map((url) => new SearchHttp({ ...options, urls: [url], clock: context.clock }));
+  // Files that are not as they should be are items, not lines of a log.
+  const own = { ...context, log: () => {} };
+  const https = outgoing(options, own).map((way) => new SearchHttp(options, own, [way]));
   try {
     const nodes = await Promise.all(https.map((http) => askNode(http, context, inTime(signal))));
     const good = nodes.find(({ cluster }) => cluster !== undefined);
     // A run goes on with the next address where one cannot be reached, and stands still where one refuses.
-    const items = nodes.map(({ item, gone }) =>
-      good !== undefined && gone === true ? { ...item, state: 'warning' as const } : item,
-    );
+    const items = [
+      ...fileItems(options, context.clock),
+      ...https.flatMap(({ ways }) => ways.flatMap((way) => wayItems(way, context.clock))),
+      ...nodes.map(({ item, gone }) =>
+        good !== undefined && gone === true ? { ...item, state: 'warning' as const } : item,
+      ),
+    ];
     if (good?.cluster === undefined) return items;
     const day = new Date(context.clock.wall()).toISOString().slice(0, 10);
     const where = context.tables.map((table) => indexName(options.prefix, table, day)).join(', ');

@@ -1,7 +1,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Clock } from '../../clock.ts';
-import { endpointOf, sinkErrorOf, type Credentials, type Endpoint, type Failure } from './endpoint.ts';
+import { authorization, OutgoingError, outgoing, tlsTrouble, type Outgoing } from '../../outgoing/index.ts';
+import type { OutgoingContext, OutgoingOptions } from '../../outgoing/index.ts';
+import { sinkErrorOf, type Failure } from './failure.ts';
 
 export interface Answer {
   readonly status: number;
@@ -11,10 +12,8 @@ export interface Answer {
   readonly from: string;
 }
 
-export interface HttpOptions extends Credentials {
-  readonly urls: readonly string[];
+export interface HttpOptions extends OutgoingOptions {
   readonly timeout_ms: number;
-  readonly clock: Clock;
 }
 
 export interface Call {
@@ -33,44 +32,51 @@ const LARGEST_ANSWER = 64 << 20;
  * any status is an answer, not an error.
  */
 export class SearchHttp {
-  readonly #endpoints: readonly Endpoint[];
+  readonly ways: readonly Outgoing[];
   readonly #options: HttpOptions;
-  readonly #plain = new http.Agent({ keepAlive: true });
-  readonly #secure = new https.Agent({ keepAlive: true });
+  readonly #context: OutgoingContext;
   #current = 0;
 
-  constructor(options: HttpOptions) {
-    this.#endpoints = options.urls.map((url) => endpointOf(url, options));
+  /** Throws when the options make no sense together. */
+  constructor(options: HttpOptions, context: OutgoingContext, ways = outgoing(options, context)) {
+    this.ways = ways;
     this.#options = options;
+    this.#context = context;
   }
 
   /** The address in use. */
   get address(): string {
-    return this.#endpoints[this.#current]!.name;
+    return this.ways[this.#current]!.name;
   }
 
   async request(call: Call, signal: AbortSignal): Promise<Answer> {
-    for (let tried = 1, stale = 0; ;) {
-      const endpoint = this.#endpoints[this.#current]!;
-      const answer = await this.#exchange(endpoint, call, signal);
+    for (let tried = 1, stale = 0, renewed = 0; ;) {
+      const way = this.ways[this.#current]!;
+      const answer = await this.#exchange(way, call, signal);
+      // Nothing of it was done, and what logs in has been replaced meanwhile.
+      if (isRefused(answer) && renewed++ === 0 && way.reread()) continue;
       if (!('code' in answer)) return answer;
       if (answer.stale && stale++ === 0) continue;
-      this.#current = (this.#current + 1) % this.#endpoints.length;
-      if (answer.unreachable && tried++ < this.#endpoints.length) continue;
-      throw sinkErrorOf(answer, endpoint.name, this.#options.timeout_ms);
+      this.#current = (this.#current + 1) % this.ways.length;
+      if (answer.unreachable && tried++ < this.ways.length) continue;
+      throw sinkErrorOf(answer, way.name, this.#options.timeout_ms);
     }
   }
 
   close(): void {
-    this.#plain.destroy();
-    this.#secure.destroy();
+    for (const { agent } of this.ways) agent.destroy();
   }
 
   /** One request to one address. Never rejects. */
-  #exchange(to: Endpoint, call: Call, signal: AbortSignal): Promise<Answer | Failure> {
-    const secure = to.url.protocol === 'https:';
+  async #exchange(to: Outgoing, call: Call, signal: AbortSignal): Promise<Answer | Failure> {
     const headers: http.OutgoingHttpHeaders = { accept: 'application/json', 'user-agent': 'steptap' };
-    if (to.authorization !== undefined) headers['authorization'] = to.authorization;
+    try {
+      const login = authorization(to.ready());
+      if (login !== undefined) headers['authorization'] = login;
+    } catch (error) {
+      if (!(error instanceof OutgoingError)) throw error;
+      return noWay(error);
+    }
     if (call.body !== undefined) {
       headers['content-type'] = call.type ?? 'application/json';
       headers['content-length'] = call.body.length;
@@ -88,8 +94,8 @@ export class SearchHttp {
       };
       const fail = (code: string): void => finish({ code, unreachable: false, stale: false });
       const stop = (): void => fail('ABORTED');
-      const options = { method: call.method, path, headers, agent: secure ? this.#secure : this.#plain };
-      const request = (secure ? https : http).request(to.url, options, (response) => {
+      const options = { method: call.method, path, headers, agent: to.agent };
+      const request = (to.url.protocol === 'https:' ? https : http).request(to.url, options, (response) => {
         const chunks: Buffer[] = [];
         let size = 0;
         response.on('data', (chunk: Buffer) => {
@@ -104,6 +110,7 @@ export class SearchHttp {
         });
       });
       request.on('error', (error: NodeJS.ErrnoException) => {
+        if (error instanceof OutgoingError) return finish(noWay(error));
         const code = error.code ?? 'ECONNRESET';
         // An AggregateError is what is left when none of a name's addresses could be reached.
         const unreachable =
@@ -113,7 +120,15 @@ export class SearchHttp {
       request.end(call.body);
       signal.addEventListener('abort', stop, { once: true });
       if (signal.aborted) stop();
-      void this.#options.clock.sleep(this.#options.timeout_ms, done.signal).then(() => fail('TIMEOUT'));
+      void this.#context.clock.sleep(this.#options.timeout_ms, done.signal).then(() => fail('TIMEOUT'));
     });
   }
+}
+
+function noWay(error: OutgoingError): Failure {
+  return { code: error.code, unreachable: true, stale: false, why: error };
+}
+
+function isRefused(answer: Answer | Failure): boolean {
+  return 'code' in answer ? tlsTrouble(answer.code) !== undefined : answer.status === 401 || answer.status === 403;
 }

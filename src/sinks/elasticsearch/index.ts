@@ -33,7 +33,7 @@ export { ELASTICSEARCH_DEFAULTS, elasticsearchOptions, type ElasticsearchOptions
  * Throws when the options make no sense; everything later is a SinkError.
  */
 export function createElasticsearchSink(options: ElasticsearchOptions, context: SinkContext): Sink {
-  const { urls, prefix, api_key } = elasticsearchOptions.properties;
+  const { urls, prefix } = elasticsearchOptions.properties;
   for (const url of options.urls) {
     if (new RegExp(urls.items.pattern).test(url) && URL.canParse(url)) continue;
     throw new Error('elasticsearch: one of `urls` is not an address: write https://host:9200');
@@ -42,9 +42,6 @@ export function createElasticsearchSink(options: ElasticsearchOptions, context: 
     throw new Error(
       'elasticsearch: `prefix` begins an index name: lower case letters, digits, and - _ . after the first',
     );
-  }
-  if (options.api_key !== undefined && !new RegExp(api_key.pattern).test(options.api_key)) {
-    throw new Error('elasticsearch: `api_key` has characters that no key has: is a line break at its end?');
   }
   return new ElasticsearchSink(options, context);
 }
@@ -67,7 +64,7 @@ class ElasticsearchSink implements Sink {
     this.tables = tablesOf(EVENT_TABLES, context.tables);
     this.#options = options;
     this.#context = context;
-    this.#http = new SearchHttp({ ...options, clock: context.clock });
+    this.#http = new SearchHttp(options, context);
     this.#max_body_bytes = options.max_body_bytes;
     // As large from the start: pages nobody writes cost nothing, and outgrown ones lie about until V8 collects them.
     this.#body = new Body(options.max_body_bytes);
@@ -79,8 +76,8 @@ class ElasticsearchSink implements Sink {
   }
 
   check(signal: AbortSignal): Promise<CheckItem[]> {
-    const { clock } = this.#context;
-    return checkElasticsearch(this.#options, { clock, tables: [...this.tables] }, signal);
+    const { clock, environment } = this.#context;
+    return checkElasticsearch(this.#options, { clock, environment, tables: [...this.tables] }, signal);
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {

@@ -1,4 +1,5 @@
 import type { FromSchema } from 'json-schema-to-ts';
+import { bearerTokenOptions, passwordFile, tlsSchema } from '../../outgoing/index.ts';
 
 /** Options of the Elasticsearch and OpenSearch sink. `${env:NAME}` in any text is resolved before they are checked. */
 export const elasticsearchOptions = {
@@ -15,12 +16,20 @@ export const elasticsearchOptions = {
     },
     user: { type: 'string', description: 'User for Basic authentication.' },
     password: { type: 'string', description: 'Password of `user`.', writeOnly: true },
+    password_file: passwordFile,
     api_key: {
       type: 'string',
-      description: 'Encoded API key; used instead of `user`.',
+      description: 'API key, instead of a user and a password: `id:key`, or both encoded as one.',
       pattern: '^[!-~]+$',
       writeOnly: true,
     },
+    api_key_file: {
+      type: 'string',
+      description: 'File that holds the key, instead of `api_key`; read again when it is replaced.',
+      minLength: 1,
+    },
+    ...bearerTokenOptions,
+    tls: tlsSchema,
     prefix: {
       type: 'string',
       description:

@@ -25,7 +25,10 @@ describe('what is stored', () => {
     const part = partOf(HARD_ROWS);
     await sink.send(part, never);
     await embedded.send(part, never);
-    const [connection] = await connect({ ...CLICKHOUSE_DEFAULTS, path: engine.path }, systemClock);
+    const [connection] = await connect(
+      { ...CLICKHOUSE_DEFAULTS, path: engine.path },
+      { clock: systemClock, log: () => {} },
+    );
     const query = (db: string): string => `SELECT * FROM ${db}.steps ORDER BY _i`;
     const settings = 'FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 1';
     const here = await connection!.ask({ query: `${query('same')} ${settings}` }, never);
@@ -154,7 +157,10 @@ describe('a part that is sent again', () => {
     await sink.open(never);
     await sink.send(partOf([stepRow()]), never);
     await sink.send(partOf([stepRow()]), never);
-    const [connection] = await connect({ ...CLICKHOUSE_DEFAULTS, path: engine.path }, systemClock);
+    const [connection] = await connect(
+      { ...CLICKHOUSE_DEFAULTS, path: engine.path },
+      { clock: systemClock, log: () => {} },
+    );
     expect(await connection!.ask({ query: 'SELECT count() FROM again.steps FORMAT TSV' }, never)).toBe('1\n');
     await connection!.close();
   });
