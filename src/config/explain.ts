@@ -122,7 +122,7 @@ function shown(data: unknown): string {
   const text = (JSON.stringify(data) ?? 'nothing')
     .replace(/^("(?:[a-z][a-z0-9+.-]*:\/\/)?).*@/i, '$1***@')
     .replace(/\/\/[^/@]*@/g, '//***@')
-    .replace(/(:\/\/[^?]*)\?[^"]*/, '$1?***');
+    .replace(/\?[^"]*/, '?***');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -67,12 +67,12 @@ type Found = Pick<CheckItem, 'state' | 'found' | 'todo'>;
 
 /** Of several the one that ends first. */
 function certificateFound(found: readonly X509Certificate[], { option }: NamedFile, now: number): Found {
+  const early = found.some(({ validFrom }) => Date.parse(validFrom) > now);
+  if (early) return { state: 'problem', found: 'is not valid yet', todo: 'check the clock of this machine' };
   const left = Math.min(...found.map(({ validTo }) => daysLeft(new Date(validTo), now)));
   const todo = option === 'tls.ca_file' ? 'name the authority that follows' : 'get another one';
   if (left < 0) return { state: option === 'tls.ca_file' ? 'warning' : 'problem', found: ends(left), todo };
   if (left <= SOON_DAYS) return { state: 'warning', found: ends(left), todo };
-  const early = found.some(({ validFrom }) => Date.parse(validFrom) > now);
-  if (early) return { state: 'problem', found: 'is not valid yet', todo: 'check the clock of this machine' };
   return { state: 'ok', found: ends(left) };
 }
 

@@ -88,7 +88,9 @@ export interface Asked {
 /** Stands for a store: it takes everything, and remembers who asked. */
 export class Store {
   readonly asked: Asked[] = [];
+  /** Connections that there were, and those that are open still. */
   connections = 0;
+  open = 0;
   port = 0;
   /** Whom it lets in, by the header. */
   lets: (asked: Asked) => boolean = () => true;
@@ -101,9 +103,11 @@ export class Store {
   async start(own?: Certified, clients?: Authority): Promise<this> {
     const handle = (incoming: IncomingMessage, response: ServerResponse): void => this.#handle(incoming, response);
     const server = own === undefined ? createPlain(handle) : createSecure(secured(own, clients), handle);
-    server.on(own === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
-      this.#numbers.set(socket, ++this.connections),
-    );
+    server.on(own === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#numbers.set(socket, ++this.connections);
+      this.open++;
+      socket.on('close', () => this.open--);
+    });
     server.on('tlsClientError', () => undefined);
     if (own !== undefined) this.#server = server as ReturnType<typeof createSecure>;
     this.port = await listening(server);
@@ -245,6 +249,7 @@ export class Proxy {
       response.writeHead(answer.statusCode!, answer.headers);
       answer.pipe(response);
     });
+    passed.on('error', () => response.writeHead(502).end());
     incoming.pipe(passed);
   }
 }
