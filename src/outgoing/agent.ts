@@ -1,4 +1,5 @@
 import { Agent, type ClientRequest, type ClientRequestArgs } from 'node:http';
+import { isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectSecure, type TLSSocket } from 'node:tls';
 import { OVER, type Clock } from '../clock.ts';
@@ -58,7 +59,8 @@ export class OutgoingAgent extends Agent {
     if (proxy === undefined)
       return tls === undefined ? super.createConnection(options, create) : this.#secured(options);
     const reaching = { clock, signal: this.#over.signal };
-    const to = `${options.host}:${options.port}`;
+    const host = options.host ?? '';
+    const to = `${isIPv6(host) ? `[${host}]` : host}:${options.port}`;
     const reached = tls === undefined ? reachProxy(proxy, reaching) : tunnel(proxy, to, reaching);
     // One that fails has no socket, which the types do not know.
     const failed = create as (error: unknown) => void;

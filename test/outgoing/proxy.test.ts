@@ -29,6 +29,13 @@ describe.each(KINDS)('%s', (kind) => {
     expect(store.asked.some(({ headers }) => 'proxy-authorization' in headers)).toBe(false);
   });
 
+  test('an IPv6 address is written in brackets to the proxy', async () => {
+    const [store, proxy] = [await new Store().start(server), await new Proxy().start()];
+    const urls = [`https://[fd00::1]:${store.port}`];
+    await sinkOf(kind, { urls, tls: { insecure_skip_verify: true } }, through(proxy)).open(never);
+    expect(proxy.asked).toEqual([`CONNECT [fd00::1]:${store.port}`]);
+  });
+
   test('http is asked of the proxy with its whole address', async () => {
     const [store, proxy] = [await new Store().start(), await new Proxy().start()];
     const sink = sinkOf(kind, { urls: [`http://store.test:${store.port}/sub`] }, through(proxy));
