@@ -65,7 +65,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'an option like no other',
     'sources: { stdin: { fast: true } }',
-    'p:1:21: sources.stdin.fast: there is no such option',
+    'p:1:21: sources.stdin.fast: there is no such option; there is confirm',
   ],
   ['an option that is missing', 'sources: { file: { follow: true } }', 'p:1:18: sources.file: path is missing'],
   ['a list that is text', 'privacy: { mask: password }', 'p:1:18: privacy.mask: must be a list, and is text'],
