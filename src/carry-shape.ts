@@ -15,6 +15,9 @@ const origin = object<OriginCarry>({
   node: optional(text),
   stream: optional(text),
   labels: optional(list(pair(text))),
+  owner: optional(pair(text)),
+  env: optional(list(pair(text))),
+  k8s_enriched: optional(flag),
 });
 
 const partial = object<PartialCarry>({ origin, text, length: count, lines: count, offset: count, time: text });

@@ -15,6 +15,7 @@ import { Prefixes } from './framing/prefix.ts';
 import { unwrap, type Unwrapped } from './framing/record.ts';
 import { Joins } from './joins.ts';
 import { objectEnd, parseObject } from './json.ts';
+import type { KubernetesRules } from './kubernetes/rules.ts';
 import type { Observer } from './observer.ts';
 import { NOWHERE, Origins, type Constants, type Origin, type OriginFields } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
@@ -38,6 +39,8 @@ export interface DecodeOptions {
   readonly fast: boolean;
   /** Told of every line what is done with it and why; of those on the fast path nothing. */
   readonly tell?: Observer | undefined;
+  /** How Kubernetes metadata becomes fields. */
+  readonly kubernetes?: KubernetesRules | undefined;
   /** What a user described: lines of JSON that no other dialect knows. */
   readonly events?: CustomEvents | undefined;
 }
@@ -128,7 +131,7 @@ export class Decoder implements Emit {
     const { tell } = options;
     this.#noted = noted;
     this.#privacy = new Privacy(options.privacy, tell);
-    this.#origins = new Origins(options.constants);
+    this.#origins = new Origins(options.constants, options.kubernetes);
     this.#prefixes = new Prefixes(this.#origins, source.framing);
     this.#partials = new Partials(options.max_line_bytes, tell);
     this.#recorded = new Partials(options.max_line_bytes, tell);

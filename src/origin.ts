@@ -1,4 +1,5 @@
 import { flat, quote } from './bytes.ts';
+import { KUBERNETES_DEFAULTS, type KubernetesRules } from './kubernetes/rules.ts';
 
 /** What is known of where a line comes from, before its content is read. Empty strings stand for unknown. */
 export interface OriginFields {
@@ -8,7 +9,14 @@ export interface OriginFields {
   readonly container: string;
   readonly node: string;
   readonly stream: string;
+  /** Of the pod: those that are kept. */
   readonly labels: ReadonlyMap<string, string>;
+  /** Who made the pod. */
+  readonly owner: { readonly kind: string; readonly name: string } | undefined;
+  /** Variables of the container, as far as fields are read from them. */
+  readonly env: ReadonlyMap<string, string>;
+  /** Whether the API server knows the pod; undefined where it was not asked. */
+  readonly k8s_enriched: boolean | undefined;
 }
 
 export const NOWHERE: OriginFields = {
@@ -19,6 +27,9 @@ export const NOWHERE: OriginFields = {
   node: '',
   stream: '',
   labels: new Map(),
+  owner: undefined,
+  env: new Map(),
+  k8s_enriched: undefined,
 };
 
 /** Fields that `--set` can fix. They win over what a line or its transport says. */
@@ -51,44 +62,57 @@ export class Origin {
   /** With the constants in their places. */
   readonly fields: OriginFields;
   readonly constants: Constants;
+  readonly rules: KubernetesRules;
   /** The Kubernetes columns of its rows as JSON members, each with a comma before it: a byte string. */
   readonly fragment: string;
 
-  constructor(fields: OriginFields, constants: Constants) {
-    this.given = fields;
+  constructor(given: OriginFields, constants: Constants, rules: KubernetesRules) {
+    this.given = given;
     this.constants = constants;
+    this.rules = rules;
+    // All of it or nothing: the UID of one pod and the name of another would be a third.
+    const ours = rules.own !== undefined && given.pod === '' && given.namespace === '';
+    const fields = ours ? { ...given, ...rules.own } : given;
     const { namespace, pod, pod_uid, container, node } = constants;
     this.fields = {
+      ...fields,
       namespace: namespace ?? fields.namespace,
       pod: pod ?? fields.pod,
       pod_uid: pod_uid ?? fields.pod_uid,
       container: container ?? fields.container,
       node: node ?? fields.node,
-      stream: fields.stream,
-      labels: fields.labels,
     };
-    this.fragment = fragmentOf(this.fields, constants);
+    this.fragment = fragmentOf(this.fields, constants, rules);
   }
 }
 
-function fragmentOf(fields: OriginFields, constants: Constants): string {
+function fragmentOf(fields: OriginFields, constants: Constants, rules: KubernetesRules): string {
+  const { labels } = fields;
   const texts = {
     namespace: fields.namespace,
     pod: fields.pod,
     pod_uid: fields.pod_uid,
     container: fields.container,
     node: fields.node,
-    app: constants.app ?? '',
-    component: constants.component ?? '',
+    app: constants.app ?? labels.get('app.kubernetes.io/name') ?? labels.get('app') ?? application(fields.owner),
+    component: constants.component ?? labels.get('app.kubernetes.io/component') ?? labels.get('component') ?? '',
   };
   let fragment = '';
   for (const [name, value] of Object.entries(texts)) if (value !== '') fragment += `,"${name}":${quote(value)}`;
-  if (fields.labels.size > 0) {
-    const labels = [...fields.labels].map(([name, value]) => `${quote(name)}:${quote(value)}`);
-    fragment += `,"labels":{${labels.join(',')}}`;
+  const stored = [...labels].filter(([name]) => rules.labels.stored(name));
+  if (stored.length > 0) {
+    fragment += `,"labels":{${stored.map(([name, value]) => `${quote(name)}:${quote(value)}`).join(',')}}`;
   }
+  if (fields.k8s_enriched !== undefined) fragment += `,"k8s_enriched":${fields.k8s_enriched}`;
   if (fields.stream !== '') fragment += `,"stream":"${fields.stream}"`;
   return flat(fragment);
+}
+
+/** Those that stand for an application, and whose name stays when their pods are made anew. */
+const APPLICATIONS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob']);
+
+function application(owner: OriginFields['owner']): string {
+  return owner !== undefined && APPLICATIONS.has(owner.kind) ? owner.name : '';
 }
 
 /** Past this many the table becomes the old one, and the old one is forgotten: pods come and go, and what is open in a living one is looked up by it. */
@@ -96,25 +120,25 @@ const MOST = 5_000;
 /** The same past so many characters of names. */
 const MOST_TEXT = 4 << 20;
 
-/** The origins of a run. */
+/** The origins of a source. */
 export class Origins {
   readonly #constants: Constants;
+  readonly rules: KubernetesRules;
   #known = new Map<string, Origin>();
   #old = new Map<string, Origin>();
   #length = 0;
 
-  constructor(constants: Constants) {
+  constructor(constants: Constants, rules = KUBERNETES_DEFAULTS) {
     this.#constants = constants;
+    this.rules = rules;
   }
 
   /** The one origin with these fields. */
   of(fields: OriginFields): Origin {
-    const { namespace, pod, pod_uid, container, node, stream, labels } = fields;
-    const labelText = labels.size === 0 ? '' : JSON.stringify([...labels]);
-    const key = JSON.stringify([namespace, pod, pod_uid, container, node, stream, labelText]);
+    const key = keyOf(fields);
     let origin = this.#known.get(key);
     if (origin === undefined) {
-      origin = this.#old.get(key) ?? new Origin(fields, this.#constants);
+      origin = this.#old.get(key) ?? new Origin(fields, this.#constants, this.rules);
       this.#length += key.length;
       if (this.#known.size >= MOST || this.#length > MOST_TEXT) {
         this.#old = this.#known;
@@ -125,4 +149,12 @@ export class Origins {
     }
     return origin;
   }
+}
+
+function keyOf(fields: OriginFields): string {
+  const { namespace, pod, pod_uid, container, node, stream, labels, owner, env, k8s_enriched } = fields;
+  const labelText = labels.size === 0 ? '' : JSON.stringify([...labels]);
+  const key = JSON.stringify([namespace, pod, pod_uid, container, node, stream, labelText]);
+  if (owner === undefined && env.size === 0 && k8s_enriched === undefined) return key;
+  return key + JSON.stringify([owner?.kind, owner?.name, [...env], k8s_enriched]);
 }

@@ -29,7 +29,7 @@ export function unwrap(
   { docker: only = false, tell }: Unwrapping = {},
 ): Unwrapped {
   const { log, stream, kubernetes, date } = value;
-  const metadata = only ? undefined : podMetadata(kubernetes);
+  const metadata = only ? undefined : podMetadata(kubernetes, origins.rules.labels.kept);
   const hasText = typeof log === 'string';
   const standard = stream === 'stdout' || stream === 'stderr';
   const said = recordTime(value);
@@ -65,13 +65,13 @@ function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
   const { namespace, pod, container, labels } = metadata;
   const names = [namespace, pod, container].filter((name) => name !== '').join(', ');
   tell.note('framing', labels.size === 0 ? names : `${names}, ${labels.size} labels kept`, `${record}, pod`);
-  for (const field of ['namespace', 'pod', 'pod_uid', 'container', 'node', 'labels']) {
+  for (const field of ['namespace', 'pod', 'pod_uid', 'container', 'node', 'app', 'component', 'labels']) {
     tell.from(field, `${record}, pod`);
   }
 }
 
-/** The `kubernetes` map of Fluent Bit's filter, in its own names. */
-function podMetadata(map: unknown): OriginFields | undefined {
+/** The `kubernetes` map of Fluent Bit's filter, in its own names. What it does not say was not asked for here: nothing is said of `k8s_enriched`. */
+function podMetadata(map: unknown, kept: (label: string) => boolean): OriginFields | undefined {
   if (typeof map !== 'object' || map === null) return undefined;
   const given = map as Record<string, unknown>;
   const text = (name: string): string => (typeof given[name] === 'string' ? given[name] : '');
@@ -79,7 +79,7 @@ function podMetadata(map: unknown): OriginFields | undefined {
   const labels = new Map<string, string>();
   if (typeof given['labels'] === 'object' && given['labels'] !== null) {
     for (const [name, value] of Object.entries(given['labels'])) {
-      if (KEPT_LABELS.has(name) && typeof value === 'string') labels.set(name, value);
+      if (kept(name) && typeof value === 'string') labels.set(name, value);
     }
   }
   return {
@@ -92,26 +92,6 @@ function podMetadata(map: unknown): OriginFields | undefined {
     labels,
   };
 }
-
-/** Flyte's labels, less `execution-identity`, which names a person; and the ones that Kubernetes recommends. */
-const KEPT_LABELS = new Set([
-  'execution-id',
-  'project',
-  'domain',
-  'workflow-name',
-  'node-id',
-  'task-name',
-  'shard-key',
-  'interruptible',
-  'run',
-  'action',
-  'attempt',
-  'organization',
-  'app',
-  'app.kubernetes.io/name',
-  'app.kubernetes.io/component',
-  'app.kubernetes.io/part-of',
-]);
 
 /** The record's own time; `''` if it has none that can be read. */
 function recordTime(value: Record<string, unknown>): string {
