@@ -16,7 +16,13 @@ export interface ExplainedField {
 const PROVENANCE: Readonly<Record<string, string>> = {
   set: 'constant (--set)',
   label: 'pod label',
+  'label~': "pod label's spelling",
+  owner: 'owner of the pod',
+  env: 'container variable',
   pod: 'pod name',
+  hash: 'hash in the pod name',
+  namespace: 'namespace',
+  execution: "the execution's",
   uri: 'URI in the step',
   stream: 'earlier failed step',
   runtime: 'timestamp beside it',

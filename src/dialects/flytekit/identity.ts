@@ -1,4 +1,5 @@
 import { flat, quote } from '../../bytes.ts';
+import { witnesses, WORK, type Says, type WorkField } from '../../kubernetes/flyte.ts';
 import type { Origin } from '../../origin.ts';
 import type { UriIdentity } from './uri.ts';
 
@@ -24,15 +25,7 @@ export interface Identity {
 }
 
 /** What a line may say beside, where it says what it means: then `project` is the execution's. */
-export interface SaidIdentity extends LineIdentity {
-  readonly workflow?: string | undefined;
-  readonly task_version?: string | undefined;
-  readonly node_id?: string | undefined;
-  readonly attempt?: string | undefined;
-  readonly map_index?: string | undefined;
-  readonly project?: string | undefined;
-  readonly domain?: string | undefined;
-}
+export type SaidIdentity = LineIdentity & Says;
 
 export const UNKNOWN_LINE: LineIdentity = { execution_id: '', task: '', task_project: '', task_domain: '' };
 
@@ -40,8 +33,6 @@ export const UNKNOWN_LINE: LineIdentity = { execution_id: '', task: '', task_pro
 const OUTSIDE = 'local';
 /** Every member on its own line: a pattern that can divide one line in several ways takes years for a hostile one. */
 const DUMP = /^Flyte Serialized object \(WorkflowExecutionIdentifier\):(?:\n *\w+: [^\n]*)*?\n *name: ([^\n]+)/;
-/** Pod names of Flyte v1 are `<exec>-<unique node id>-<attempt>`; executions named by Flyte are `a` or `f` and 19 characters. */
-const POD = /^([af][a-z0-9]{19})-(.+)-(\d{1,5})$/;
 
 /** The execution's name out of what flytekit wrote: a bare name, the dump of the id object (before 2026-02), `local`, `ex:local:local:local`. */
 export function executionName(written: string): string {
@@ -53,9 +44,12 @@ export function notOutside(written: string): string {
   return written === OUTSIDE ? '' : written;
 }
 
+const COUNTS: ReadonlySet<WorkField> = new Set(['attempt', 'map_index']);
+
 /**
- * Settles each field by the order of trust: constant, line, label, pod name, URI. For project and domain of the execution a line that names only those of
- * the task's registration comes last.
+ * Settles each field by the order of trust: constant, line, label, owner, variable of the container, a label's spelling of a name, pod name, namespace, URI.
+ * Where nothing says project and domain of the execution, they are those of the task's registration; and the other way round where the pod alone says which
+ * execution it is.
  */
 export function settle(
   line: SaidIdentity,
@@ -64,78 +58,34 @@ export function settle(
   /** `stream` when `line` is not this line's own, but that of an earlier one of the same stream. */
   said: 'line' | 'stream' = 'line',
 ): Identity {
-  const { constants, fields } = origin;
-  const { labels } = fields;
-  const given: string[] = [];
-  const choose = (name: string, ...candidates: (readonly [string, string | undefined])[]): string => {
-    for (const [source, value] of candidates) {
-      if (value === undefined || value === '') continue;
-      if (source !== 'line') given.push(`${name}:${source}`);
-      return value;
-    }
-    return '';
-  };
-  const pod = POD.exec(fields.pod);
-  const execution_id = choose(
-    'execution_id',
-    ['set', constants.execution_id],
-    [said, line.execution_id],
-    ['label', labels.get('execution-id')],
-    ['pod', pod?.[1]],
-    ['uri', uri?.execution_id],
-  );
-  const workflow = choose(
-    'workflow',
-    ['set', constants.workflow],
-    [said, line.workflow],
-    ['label', labels.get('workflow-name')],
-  );
-  const task = choose('task', [said, line.task], ['label', labels.get('task-name')]);
-  const task_version = choose('task_version', ['set', constants.task_version], [said, line.task_version]);
-  // With the execution known, the rest of the pod's name is node and attempt, whatever the execution is called.
-  const rest =
-    execution_id !== '' && fields.pod.startsWith(`${execution_id}-`) ? fields.pod.slice(execution_id.length + 1) : '';
-  const cut = /^(.+)-(\d{1,5})$/.exec(rest);
-  const node_id = choose(
-    'node_id',
-    ['set', constants.node_id],
-    [said, line.node_id],
-    ['label', labels.get('node-id')],
-    ['pod', cut?.[1]],
-    ['uri', uri?.node_id],
-  );
-  const attempt = choose('attempt', [said, line.attempt], ['pod', cut?.[2]], ['uri', uri?.attempt?.toString()]);
-  const map_index = choose('map_index', [said, line.map_index]);
-  const project = choose(
-    'project',
-    ['set', constants.project],
-    [said, line.project],
-    ['label', labels.get('project')],
-    ['uri', uri?.project],
-    [said, line.task_project],
-  );
-  const domain = choose(
-    'domain',
-    ['set', constants.domain],
-    [said, line.domain],
-    ['label', labels.get('domain')],
-    ['uri', uri?.domain],
-    [said, line.task_domain],
-  );
+  const { constants, fields, rules } = origin;
+  const sources: Source[] = [['set', constants], [said, line], ...witnesses(fields, line, rules.domains)];
+  if (uri !== undefined) sources.push(['uri', { ...uri, attempt: uri.attempt?.toString() }]);
+  sources.push([said, { project: line.task_project, domain: line.task_domain }]);
+  const settled: Partial<Record<WorkField, string>> = {};
   let fragment = '';
-  const text = (name: string, value: string): void => {
-    if (value !== '') fragment += `,"${name}":${quote(value)}`;
-  };
-  text('execution_id', execution_id);
-  text('workflow', workflow);
-  text('task', task);
-  text('task_version', task_version);
-  text('node_id', node_id);
-  if (attempt !== '' && Number(attempt) <= 0xffff) fragment += `,"attempt":${Number(attempt)}`;
-  if (map_index !== '') fragment += `,"map_index":${Number(map_index)}`;
-  text('project', project);
-  text('domain', domain);
-  text('task_project', line.task_project);
-  text('task_domain', line.task_domain);
-  return { workflow, task, project, domain, fragment: flat(fragment), provenance: given.join(',') };
+  let provenance = '';
+  let podsOwn = false;
+  for (const field of WORK) {
+    // It comes behind the project and the domain.
+    if (field === 'task_project' && podsOwn) {
+      sources.push(['execution', { task_project: settled.project, task_domain: settled.domain }]);
+    }
+    const source = sources.find(([, says]) => fits(field, says[field]));
+    if (source === undefined) continue;
+    const [name, { [field]: value = '' }] = source;
+    settled[field] = value;
+    fragment += `,"${field}":${COUNTS.has(field) ? Number(value) : quote(value)}`;
+    if (name === 'line') continue;
+    provenance += provenance === '' ? `${field}:${name}` : `,${field}:${name}`;
+    if (field === 'execution_id') podsOwn = name !== 'set' && name !== 'stream';
+  }
+  const { workflow = '', task = '', project = '', domain = '' } = settled;
+  return { workflow, task, project, domain, fragment: flat(fragment), provenance };
+}
+
+type Source = readonly [name: string, says: Says];
+
+function fits(field: WorkField, value: string | undefined): boolean {
+  return value !== undefined && value !== '' && (!COUNTS.has(field) || Number(value) <= 0xffff);
 }

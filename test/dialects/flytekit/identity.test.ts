@@ -62,7 +62,7 @@ describe('Who a step is about', () => {
     });
     expect(found).not.toHaveProperty('attempt');
     expect(found['provenance']).toBe(
-      'execution_id:label,workflow:label,task:label,node_id:label,project:label,domain:label',
+      'execution_id:label,workflow:label~,task:label~,node_id:label,project:label,domain:label,task_project:execution,task_domain:execution',
     );
   });
 
@@ -120,7 +120,7 @@ describe('Who a step is about', () => {
       attempt: 4,
       project: 'ml',
       domain: 'production',
-      provenance: 'execution_id:uri,node_id:uri,attempt:uri,project:uri,domain:uri',
+      provenance: 'execution_id:uri,node_id:uri,attempt:uri,project:uri,domain:uri,task_project:execution,task_domain:execution',
     });
   });
 

@@ -196,7 +196,7 @@ export const STEPS: readonly [number, Fields][] = [
         'shard-key': '10',
         interruptible: 'false',
       },
-      provenance: 'workflow:label,node_id:label,attempt:pod,project:label,domain:label',
+      provenance: 'workflow:label~,node_id:label,attempt:pod,project:label,domain:label',
     }),
   ],
 ];
@@ -223,7 +223,7 @@ export const ERRORS: readonly Fields[] = [
     attributes: { reason: 'shape mismatch (3, 4)' },
     lines: 4,
     // Of the step that failed 1 ms before, in the same stream.
-    provenance: 'execution_id:stream,task:stream,project:stream,domain:stream',
+    provenance: 'execution_id:stream,task:stream,project:stream,domain:stream,task_project:stream,task_domain:stream',
   },
   {
     ...ERROR,

@@ -1,0 +1,56 @@
+import { NOWHERE, type OriginFields } from '../origin.ts';
+import { VARIABLES } from './flyte.ts';
+import { isStatic, type Place } from './path.ts';
+
+/** What is needed of a pod as the API knows it. */
+export interface KnownPod {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly owner: { readonly kind: string; readonly name: string } | undefined;
+  readonly containers: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+/** The API's object for a static pod names here the UID by which the kubelet knows it. */
+const MIRROR = 'kubernetes.io/config.mirror';
+
+/**
+ * True if this is the very pod, not one that was there before or came after under the same name. A UID settles it; of a static pod, the annotation. Where the
+ * place has no UID, as in `/var/log/containers`, the name has to do: whoever can, follows the link to `/var/log/pods`.
+ */
+export function isPodOf(place: Place, pod: KnownPod): boolean {
+  if (place.pod_uid === pod.uid) return true;
+  if (place.namespace !== pod.namespace || place.pod !== pod.name) return false;
+  return place.pod_uid === '' || (isStatic(place) && pod.annotations.get(MIRROR) === place.pod_uid);
+}
+
+/**
+ * The origin of a container's lines. `pod`: what the API said; `none` when it was asked and knows no such pod, undefined when nobody asked. A pod that is not
+ * the very one counts as none.
+ */
+export function originFields(place: Place, stream: string, pod: KnownPod | 'none' | undefined): OriginFields {
+  const { namespace, pod: name, pod_uid, container } = place;
+  const said = { ...NOWHERE, namespace, pod: name, pod_uid, container, stream };
+  if (pod === undefined) return said;
+  if (pod === 'none' || !isPodOf(place, pod)) return { ...said, k8s_enriched: false };
+  return {
+    ...said,
+    pod_uid: pod.uid,
+    node: pod.node,
+    labels: pod.labels,
+    owner: pod.owner,
+    env: variablesOf(pod.containers.get(container)),
+    k8s_enriched: true,
+  };
+}
+
+/** Those that say something of the execution. One that refers to another, `$(NAME)`, is not what the container sees. */
+export function variablesOf(given: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
+  const kept = [...(given ?? [])].filter(
+    ([name, value]) => VARIABLES.has(name) && value !== '' && !value.includes('$('),
+  );
+  return kept.length === 0 ? NOWHERE.env : new Map(kept);
+}
