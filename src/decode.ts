@@ -41,6 +41,8 @@ export interface DecodeOptions {
   readonly tell?: Observer | undefined;
   /** How Kubernetes metadata becomes fields. */
   readonly kubernetes?: KubernetesRules | undefined;
+  /** The pod that steptap runs in, for sources whose lines are written there. */
+  readonly own?: OriginFields | undefined;
   /** What a user described: lines of JSON that no other dialect knows. */
   readonly events?: CustomEvents | undefined;
 }
@@ -49,7 +51,7 @@ export interface DecodeOptions {
 export type Noted = (table: Exclude<Table, 'steps'>, steps: number) => void;
 
 /** What a decoder reads for. */
-export type Decoded = Pick<ByteSource, 'name' | 'position' | 'framing'>;
+export type Decoded = Pick<ByteSource, 'name' | 'position' | 'framing' | 'own'>;
 
 /** Where a decoder begins. */
 export interface Start {
@@ -133,6 +135,7 @@ export class Decoder implements Emit {
     this.#privacy = new Privacy(options.privacy, tell);
     this.#origins = new Origins(options.constants, options.kubernetes);
     this.#prefixes = new Prefixes(this.#origins, source.framing);
+    if (source.own === true && options.own !== undefined) this.#prefixes.from(options.own);
     this.#partials = new Partials(options.max_line_bytes, tell);
     this.#recorded = new Partials(options.max_line_bytes, tell);
     this.#times = new Times(options.zone, clock, tell);

@@ -70,17 +70,14 @@ export class Origin {
     this.given = given;
     this.constants = constants;
     this.rules = rules;
-    // All of it or nothing: the UID of one pod and the name of another would be a third.
-    const ours = rules.own !== undefined && given.pod === '' && given.namespace === '';
-    const fields = ours ? { ...given, ...rules.own } : given;
     const { namespace, pod, pod_uid, container, node } = constants;
     this.fields = {
-      ...fields,
-      namespace: namespace ?? fields.namespace,
-      pod: pod ?? fields.pod,
-      pod_uid: pod_uid ?? fields.pod_uid,
-      container: container ?? fields.container,
-      node: node ?? fields.node,
+      ...given,
+      namespace: namespace ?? given.namespace,
+      pod: pod ?? given.pod,
+      pod_uid: pod_uid ?? given.pod_uid,
+      container: container ?? given.container,
+      node: node ?? given.node,
     };
     this.fragment = fragmentOf(this.fields, constants, rules);
   }

@@ -67,6 +67,7 @@ function inputOf(name: string): Input {
   return {
     name,
     resumes: false,
+    own: name === 'stdin',
     open() {
       throw new Error('what is explained is not opened');
     },

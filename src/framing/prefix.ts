@@ -122,6 +122,7 @@ export class Prefixes {
   /** Says what `strip` found before the line that starts at `start`. */
   tell(bytes: Buffer, start: number, tell: Observer): void {
     tell.line();
+    if (this.#base !== NOWHERE && this.origin.given.pod === this.#base.pod) tellBase(tell);
     const time = this.time === this.timeEnd ? this.content : this.time;
     const { pod, container, stream } = this.origin.given;
     if (time > start) {
@@ -160,7 +161,9 @@ export class Prefixes {
     if (origin === undefined) {
       const kubectl = KUBECTL.exec(prefix);
       const named = kubectl === null ? {} : { pod: kubectl[1]!, container: kubectl[2]! };
-      origin = this.#origins.of({ ...this.#base, ...named, stream });
+      // What is known of one pod is not true of another.
+      const base = (named.pod ?? this.#base.pod) === this.#base.pod ? this.#base : NOWHERE;
+      origin = this.#origins.of({ ...base, ...named, stream });
       if (this.#known.size >= MOST) this.#known = new Map();
       this.#known.set(key, origin);
     }
@@ -168,6 +171,10 @@ export class Prefixes {
     this.#lastOrigin = origin;
     return origin;
   }
+}
+
+function tellBase(tell: Observer): void {
+  for (const field of ['namespace', 'pod', 'pod_uid', 'container', 'node']) tell.from(field, "steptap's own pod");
 }
 
 /** The stream, when `stderr F `, `stdout P ` or the same with further tags (`F:tag`) stands at `at`; else `''`. */

@@ -1,6 +1,6 @@
 import { NOWHERE, type OriginFields } from '../origin.ts';
 import { VARIABLES } from './flyte.ts';
-import { isStatic, type Place } from './path.ts';
+import type { Place } from './path.ts';
 
 /** What is needed of a pod as the API knows it. */
 export interface KnownPod {
@@ -14,7 +14,7 @@ export interface KnownPod {
   readonly containers: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
-/** The API's object for a static pod names here the UID by which the kubelet knows it. */
+/** Of a static pod: the UID by which the kubelet, and the path of its files, know it. */
 const MIRROR = 'kubernetes.io/config.mirror';
 
 /**
@@ -24,7 +24,7 @@ const MIRROR = 'kubernetes.io/config.mirror';
 export function isPodOf(place: Place, pod: KnownPod): boolean {
   if (place.pod_uid === pod.uid) return true;
   if (place.namespace !== pod.namespace || place.pod !== pod.name) return false;
-  return place.pod_uid === '' || (isStatic(place) && pod.annotations.get(MIRROR) === place.pod_uid);
+  return place.pod_uid === '' || pod.annotations.get(MIRROR) === place.pod_uid;
 }
 
 /**

@@ -2,7 +2,7 @@
 export interface Place {
   readonly namespace: string;
   readonly pod: string;
-  /** Of a static pod, one that the kubelet has from a file, the hash of that file (32 hex digits): the API knows it under another. See `isPodOf`. */
+  /** In the path of a static pod, one that the kubelet has from a file, it is a hash of that file: the API knows it under another. See `isPodOf`. */
   readonly pod_uid: string;
   readonly container: string;
 }
@@ -28,9 +28,4 @@ export function readLogPath(path: string): LogPath | undefined {
   if (containers === null) return undefined;
   const [, pod = '', namespace = '', container = ''] = containers;
   return { namespace, pod, pod_uid: '', container, restart: undefined };
-}
-
-/** True for a UID under which only the kubelet knows a pod: it is to be asked for by namespace and name. */
-export function isStatic({ pod_uid }: Place): boolean {
-  return /^[0-9a-f]{32}$/.test(pod_uid);
 }

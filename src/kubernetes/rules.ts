@@ -1,5 +1,4 @@
 import { KEPT_LABELS, keyFilter } from './labels.ts';
-import type { Place } from './path.ts';
 
 /** What is kept of a pod's labels. */
 export interface LabelRules {
@@ -40,8 +39,6 @@ export interface KubernetesRules {
   readonly labels: LabelRules;
   /** Domains of Flyte: where a namespace, or a name in a URI, is cut. */
   readonly domains: readonly string[];
-  /** Where steptap itself runs, if that says where its input was written. */
-  readonly own?: Place & { readonly node: string };
 }
 
 export const KUBERNETES_DEFAULTS: KubernetesRules = {

@@ -44,6 +44,8 @@ export interface ByteSource {
   readonly follows?: boolean;
   /** What stands before its lines. */
   readonly framing?: Framing;
+  /** True when its lines are written beside steptap: where nothing says whose they are, they are of its own pod. */
+  readonly own?: boolean;
   /** The bytes, from behind the position on. Called once. */
   open(from: Position | undefined): Opened;
   /** The position when everything up to `offset` is in the spool. */

@@ -24,6 +24,7 @@ export function growingFile(name: string, fd: number, clock: Clock, opening = ()
     name,
     resumes: true,
     follows: true,
+    own: true,
     open(from): Opened {
       opening();
       const file = LogFile.of(fd);

@@ -9,6 +9,7 @@ export function stdinSource(open: () => Readable = () => process.stdin): ByteSou
   return {
     name: 'stdin',
     resumes: false,
+    own: true,
     open: () => ({ bytes: open(), offset: 0 }),
     position: (offset) => ({ offset }),
   };

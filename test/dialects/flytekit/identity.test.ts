@@ -120,7 +120,8 @@ describe('Who a step is about', () => {
       attempt: 4,
       project: 'ml',
       domain: 'production',
-      provenance: 'execution_id:uri,node_id:uri,attempt:uri,project:uri,domain:uri,task_project:execution,task_domain:execution',
+      provenance:
+        'execution_id:uri,node_id:uri,attempt:uri,project:uri,domain:uri,task_project:execution,task_domain:execution',
     });
   });
 
