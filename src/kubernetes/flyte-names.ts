@@ -77,9 +77,14 @@ export function readPodName(generated: string, execution: string, node: string, 
   if (rest === '') return {};
   const [unique, attempt, index] = node === '' ? unlabelled(rest, task) : labelled(rest, node);
   if (unique === undefined || attempt === undefined) return {};
-  const map_index =
-    index ?? (ARRAY_NODE.test(task) ? /(?:^|-)n(\d{1,4})$/.exec(node === '' ? unique : node)?.[1] : undefined);
+  const map_index = index ?? (ARRAY_NODE.test(task) ? elementOf(unique, node) : undefined);
   return { node_id: unique, attempt, ...(map_index === undefined ? {} : { map_index }) };
+}
+
+/** Under an array node the nodes are `n0`, `n1`, ... and so may the array node itself be called, and what it is in. */
+function elementOf(unique: string, node: string): string | undefined {
+  if (node === '') return /-\d{1,5}-n(\d{1,4})$/.exec(unique)?.[1];
+  return unique === node ? undefined : /(?:^|-)n(\d{1,4})$/.exec(node)?.[1];
 }
 
 type Parts = readonly [unique?: string | undefined, attempt?: string | undefined, index?: string | undefined];

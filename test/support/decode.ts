@@ -3,6 +3,7 @@ import type { Position, Table, Tuple } from '../../src/batch.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Decoder, type DecodeOptions } from '../../src/decode.ts';
 import { LineCutter } from '../../src/framing/lines.ts';
+import type { OriginFields } from '../../src/origin.ts';
 import { PRIVACY_DEFAULTS } from '../../src/privacy/rules.ts';
 import type { ByteSource } from '../../src/sources/source.ts';
 import { UTC } from '../../src/zone.ts';
@@ -134,20 +135,23 @@ export interface How extends Partial<DecodeOptions> {
   readonly clock?: StillClock;
   /** Bytes that had been written each time that reading ended; another decoder went on from the last position. */
   readonly stops?: readonly number[];
+  /** What is known of the lines beside them. */
+  readonly origin?: OriginFields;
   /** What becomes of a position in between; as JSON, it is as it was. */
   readonly keep?: (position: Position) => Position;
 }
 
 /** Everything that an input becomes, cut into lines and decoded. With `logs: false` lines cannot be counted: use Decoder itself. */
 export function decode(input: string | Buffer, how: How = {}): Outcome {
-  const { cuts = [], stops = [], clock = new StillClock(), keep = (position) => position, ...options } = how;
+  const { cuts = [], stops = [], clock = new StillClock(), keep = (position) => position, origin, ...options } = how;
   const bytes = typeof input === 'string' ? Buffer.from(input) : input;
   const settings = { ...OPTIONS, ...options };
   const reader = new Reader();
   let from: Position = { offset: 0 };
   const begin = (end: number): [Decoder, LineCutter] => {
     const offset = Number(from['offset']);
-    const decoder = new Decoder(source, settings, clock, undefined, { offset, from });
+    const decoder = new Decoder({ ...source, own: true }, settings, clock, undefined, { offset, from });
+    if (origin !== undefined) decoder.from(origin);
     const cutter = new LineCutter(settings.max_line_bytes, offset);
     const inside = cuts.filter((cut) => cut < end).map((cut) => cut - offset);
     for (const piece of pieces(bytes.subarray(offset, end), inside)) {

@@ -149,7 +149,7 @@ export class StepComposer {
   settle(line: LineIdentity, origin: Origin, target: string): Settled {
     const plain = this.settled(line, origin);
     if (target === '') return plain;
-    const uri = mineUri(target, line.execution_id, line.task_domain);
+    const uri = mineUri(target, line.execution_id, line.task_domain, origin.rules.domains);
     const key = `${uri.node_id}\n${uri.attempt}\n${uri.project}\n${uri.domain}\n${uri.execution_id}`;
     plain.mined ??= new Map();
     let settled = plain.mined.get(key);

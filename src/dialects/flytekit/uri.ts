@@ -7,9 +7,6 @@ export interface UriIdentity {
   readonly attempt: number | undefined;
 }
 
-/** The domains that Flyte's default configuration knows. Names may contain `-`, so `<project>-<domain>-<execution>` is cut at one of these. */
-const DOMAINS = ['development', 'staging', 'production'];
-
 const NOTHING: UriIdentity = { project: '', domain: '', execution_id: '', node_id: '', attempt: undefined };
 
 /** flytepropeller: `<scheme>://<bucket>/metadata/propeller/<project>-<domain>-<exec>/<node>[/..]/data/<attempt>[/outputs.pb]`, or `data/inputs.pb`. */
@@ -20,11 +17,14 @@ const POD_NAME = /^-(.+)-(\d{1,5})$/;
 
 /**
  * Reads the URI at the end of a Download or Upload step. `execution_id` and `domain` are what the line itself says, `''` if nothing:
- * they settle where the parts of a joined name begin.
+ * they settle where the parts of a joined name begin. Names may contain `-`, so `<project>-<domain>-<execution>` is cut at one of the `domains` that are known.
  */
-export function mineUri(uri: string, execution_id: string, domain: string): UriIdentity {
+export function mineUri(uri: string, execution_id: string, domain: string, domains: readonly string[]): UriIdentity {
   const metadata = uri.indexOf(METADATA);
-  if (metadata !== -1) return mineMetadata(uri, metadata + METADATA.length, execution_id, domain);
+  if (metadata !== -1) {
+    const known = domain === '' ? domains : [domain, ...domains];
+    return mineMetadata(uri, metadata + METADATA.length, execution_id, known);
+  }
   const pod = execution_id === '' ? -1 : uri.indexOf(`/${execution_id}-`);
   if (pod === -1) return NOTHING;
   const end = uri.indexOf('/', pod + 1);
@@ -32,11 +32,11 @@ export function mineUri(uri: string, execution_id: string, domain: string): UriI
   return rest === null ? NOTHING : { ...NOTHING, node_id: rest[1]!, attempt: Number(rest[2]) };
 }
 
-function mineMetadata(uri: string, start: number, execution_id: string, domain: string): UriIdentity {
+function mineMetadata(uri: string, start: number, execution_id: string, known: readonly string[]): UriIdentity {
   const nameEnd = uri.indexOf('/', start);
   const data = nameEnd === -1 ? -1 : uri.indexOf(DATA, nameEnd);
   if (data <= nameEnd) return NOTHING;
-  const { project, domain: found, execution_id: name } = divide(uri.slice(start, nameEnd), execution_id, domain);
+  const { project, domain: found, execution_id: name } = divide(uri.slice(start, nameEnd), execution_id, known);
   const last = uri.slice(data + DATA.length);
   const slash = last.indexOf('/');
   const attempt = slash === -1 ? last : last.slice(0, slash);
@@ -50,8 +50,7 @@ function mineMetadata(uri: string, start: number, execution_id: string, domain: 
 }
 
 /** `<project>-<domain>-<execution>`. */
-function divide(name: string, execution_id: string, domain: string): UriIdentity {
-  const known = domain === '' ? DOMAINS : [domain, ...DOMAINS];
+function divide(name: string, execution_id: string, known: readonly string[]): UriIdentity {
   if (execution_id !== '' && name.endsWith(`-${execution_id}`)) {
     const scope = name.slice(0, -execution_id.length - 1);
     const found = known.find((each) => scope.endsWith(`-${each}`));

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FLYTEKIT_STEPS, nameStep } from '../../../src/dialects/flytekit/steps.ts';
-import { mineUri } from '../../../src/dialects/flytekit/uri.ts';
+import { mineUri as mine, type UriIdentity } from '../../../src/dialects/flytekit/uri.ts';
+import { KUBERNETES_DEFAULTS } from '../../../src/kubernetes/rules.ts';
 
 describe('The name of a step', () => {
   /** Every step that flytekit times today: as written, and normalised. */
@@ -70,6 +71,8 @@ describe('The name of a step', () => {
 });
 
 describe('What a URI says of its execution', () => {
+  const mineUri = (uri: string, execution: string, domain: string): UriIdentity =>
+    mine(uri, execution, domain, KUBERNETES_DEFAULTS.domains);
   const META = 's3://flyte-meta/metadata/propeller/';
   const NONE = { project: '', domain: '', execution_id: '', node_id: '', attempt: undefined };
   const EXEC = 'a7hzqtz5cm6k2dnm7k2w';
