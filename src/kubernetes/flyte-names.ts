@@ -3,6 +3,10 @@ const LONGEST_POD = 47;
 /** A unique node id is `<parent's unique id>-<parent's attempt>-<node id>`, or the node id at the top; past this many characters that is hashed. */
 const LONGEST_NODE = 20;
 
+/** Kubernetes allows names of so many characters, and values of labels of so many. What is longer is not read: anybody may write it into a record. */
+const LONGEST_NAME = 253;
+const LONGEST_LABEL = 63;
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz123456';
 
 /** `f` and the FNV-1a hash of the name, 32 bits in base 32. */
@@ -28,7 +32,7 @@ const HASH = 'f[a-z1-6]{6}[aiqy]';
  * so that a node of that name stays whole.
  */
 const OPERATED = new RegExp(
-  `(?<=-\\d{1,5}|^${HASH})-(?:(?:master|worker|chief|ps|evaluator|scheduler|launcher)-\\d+|launcher|driver|[0-9a-f]{16}-exec-\\d+|raycluster-[a-z0-9]{5}-(?:head|worker|[a-z0-9-]+-worker)(?:-[a-z0-9-]+)?)$`,
+  `(?<=-\\d{1,5}|^${HASH})-(?:(?:master|worker|chief|ps|evaluator|scheduler|launcher)-\\d+|launcher|driver|[0-9a-f]{16}-exec-\\d+|raycluster-[a-z0-9]{5}-[a-z0-9-]+)$`,
 );
 
 /**
@@ -38,9 +42,16 @@ const OPERATED = new RegExp(
 const NAMED =
   /^([ar][bcdfghjklmnpqrstvwxz2456789]{19}|f[0-9a-f]{19}|[a-z0-9][a-z0-9.-]*-[0-9a-f]{19})-(?:.+-)?[^-]+-\d{1,5}$/;
 
-/** Map tasks: those of an array node end so, and so do those of old, without `-arraynode`. Of a label's spelling too. */
-const ARRAY_NODE = /[.-]map[_-].*-arraynode$/;
-const MAP_TASK = /[.-]map[_-].*[_-][0-9a-f]{32}$/;
+/** flytekit names map tasks `<module>.map_<task>_<hash>`, and those of array nodes with this behind it. Labels spell it with dashes. */
+const ARRAY_NODE = '-arraynode';
+
+function isArrayNode(task: string): boolean {
+  return task.endsWith(ARRAY_NODE) && isMapTask(task.slice(0, -ARRAY_NODE.length));
+}
+
+function isMapTask(task: string): boolean {
+  return /[_-][0-9a-f]{32}$/.test(task.slice(-33)) && /[.-]map[_-]/.test(task);
+}
 
 /** What the name of a pod says; what it leaves open is absent. */
 export interface PodName {
@@ -49,9 +60,11 @@ export interface PodName {
   readonly map_index?: string;
 }
 
-/** The name that propeller gave: what an operator put behind it is off. */
+/** The name that propeller gave: what an operator put behind it is off. `''` if it cannot be one. */
 export function generatedName(pod: string): string {
-  return pod.replace(OPERATED, '');
+  if (pod.length > LONGEST_NAME) return '';
+  const generated = pod.replace(OPERATED, '');
+  return generated.length > LONGEST_LABEL ? '' : generated;
 }
 
 /** The execution of a pod, where Flyte has named it; else `''`. */
@@ -77,7 +90,7 @@ export function readPodName(generated: string, execution: string, node: string, 
   if (rest === '') return {};
   const [unique, attempt, index] = node === '' ? unlabelled(rest, task) : labelled(rest, node);
   if (unique === undefined || attempt === undefined) return {};
-  const map_index = index ?? (ARRAY_NODE.test(task) ? elementOf(unique, node) : undefined);
+  const map_index = index ?? (isArrayNode(task) ? elementOf(unique, node) : undefined);
   return { node_id: unique, attempt, ...(map_index === undefined ? {} : { map_index }) };
 }
 
@@ -92,8 +105,10 @@ type Parts = readonly [unique?: string | undefined, attempt?: string | undefined
 function unlabelled(rest: string, task: string): Parts {
   const [, unique = '', attempt, index] = NODE.exec(rest) ?? [];
   if (unique.length > LONGEST_NODE) return [];
-  return index === undefined || MAP_TASK.test(task) ? [unique, attempt, index] : [];
+  return index === undefined || isMapTask(task) ? [unique, attempt, index] : [];
 }
+
+const HASHED_NODE = new RegExp(`^(${HASH})(-.*)$`);
 
 function labelled(rest: string, node: string): Parts {
   // From the end: an array node and its children may have the same id.
@@ -104,7 +119,7 @@ function labelled(rest: string, node: string): Parts {
     if (numbers === null || (at > 0 && !/-\d{1,5}-$/.test(rest.slice(0, at)))) continue;
     return [rest.slice(0, at + node.length), numbers[1], numbers[2]];
   }
-  const hashed = new RegExp(`^(${HASH})(-.*)$`).exec(rest);
+  const hashed = HASHED_NODE.exec(rest);
   const numbers = NUMBERS.exec(hashed?.[2] ?? '');
   return numbers === null ? [] : [hashed![1], numbers[1], numbers[2]];
 }
@@ -123,6 +138,7 @@ const ATTEMPTS = 32;
 export function searchHash(generated: string, execution: string, node: string): PodName | undefined {
   const [, hash, map_index] = HASHED_POD.exec(generated) ?? [];
   if (hash === undefined || execution === '' || node === '') return undefined;
+  if (Math.max(execution.length, node.length) > LONGEST_LABEL) return undefined;
   for (const node_id of uniqueIds(node)) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const name = `${execution}-${node_id}-${attempt}`;

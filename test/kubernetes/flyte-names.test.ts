@@ -168,6 +168,29 @@ describe('The search for what made a hash', () => {
   });
 });
 
+test.each<[string, string, string, string, string, object]>([
+  ['pods', 'a-0'.repeat(300_000), EXEC, 'n0', '', {}],
+  ['executions, of a hashed pod', 'fpu5v4zq', 'x'.repeat(1_000_000), 'n0', '', {}],
+  ['nodes, of a hashed pod', 'fpu5v4zq', EXEC, 'n'.repeat(1_000_000), '', {}],
+  ['nodes', `${EXEC}-n0-0`, EXEC, 'n0-'.repeat(300_000), '', {}],
+  [
+    'tasks',
+    `${EXEC}-n0-0-n1-0`,
+    EXEC,
+    '',
+    `${'.map_'.repeat(200_000)}x-arraynode`,
+    { node_id: 'n0-0-n1', attempt: '0' },
+  ],
+  ['Ray', `${EXEC}-n0-0${'-raycluster-x2x9z-a'.repeat(12)}`, EXEC, '', '', { node_id: 'n0', attempt: '0' }],
+])('Names of %s as no cluster has them are read in no time', (_, pod, execution, node, task, said) => {
+  for (let n = 0; n < 20; n++) {
+    const generated = generatedName(pod);
+    executionOf(generated);
+    expect(searchHash(generated, execution, node)).toBeUndefined();
+    expect(readPodName(generated, execution, node, task)).toEqual(said);
+  }
+});
+
 test('What propeller has put together is taken apart again, with the label of its node', () => {
   const execution = fc.constantFrom(EXEC, 'my-run-1', 'f1acbcb2b8146415ea8c');
   fc.assert(
