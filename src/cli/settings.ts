@@ -2,6 +2,8 @@ import { loadPipeline, type LoadedPipeline } from '../config/load.ts';
 import type { Path } from '../config/document.ts';
 import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config/schema.ts';
 import type { DecodeOptions } from '../decode.ts';
+import { ownOrigin } from '../kubernetes/own.ts';
+import { kubernetesRules } from '../kubernetes/rules.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
 import { stateOptions } from '../spool/schema.ts';
@@ -48,6 +50,8 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
   const { events } = pipeline;
   return {
     constants: enrichment.constants ?? {},
+    kubernetes: kubernetesRules(enrichment.kubernetes ?? {}),
+    own: enrichment.kubernetes?.downward_api === true ? ownOrigin(environment) : undefined,
     privacy: privacyRules(config.privacy ?? {}, environment, events?.hashes),
     events,
     zone: named,

@@ -1,27 +1,13 @@
 import { NOWHERE, type OriginFields } from '../origin.ts';
 import { VARIABLES } from './flyte.ts';
 import type { Place } from './path.ts';
-
-/** What is needed of a pod as the API knows it. */
-export interface KnownPod {
-  readonly uid: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly node: string;
-  readonly labels: ReadonlyMap<string, string>;
-  readonly annotations: ReadonlyMap<string, string>;
-  readonly owner: { readonly kind: string; readonly name: string } | undefined;
-  readonly containers: ReadonlyMap<string, ReadonlyMap<string, string>>;
-}
-
-/** Of a static pod: the UID by which the kubelet, and the path of its files, know it. */
-const MIRROR = 'kubernetes.io/config.mirror';
+import { MIRROR, type Pod } from './pod.ts';
 
 /**
  * True if this is the very pod, not one that was there before or came after under the same name. A UID settles it; of a static pod, the annotation. Where the
  * place has no UID, as in `/var/log/containers`, the name has to do: whoever can, follows the link to `/var/log/pods`.
  */
-export function isPodOf(place: Place, pod: KnownPod): boolean {
+export function isPodOf(place: Place, pod: Pod): boolean {
   if (place.pod_uid === pod.uid) return true;
   if (place.namespace !== pod.namespace || place.pod !== pod.name) return false;
   return place.pod_uid === '' || pod.annotations.get(MIRROR) === place.pod_uid;
@@ -31,7 +17,7 @@ export function isPodOf(place: Place, pod: KnownPod): boolean {
  * The origin of a container's lines. `pod`: what the API said; `none` when it was asked and knows no such pod, undefined when nobody asked. A pod that is not
  * the very one counts as none.
  */
-export function originFields(place: Place, stream: string, pod: KnownPod | 'none' | undefined): OriginFields {
+export function originFields(place: Place, stream: string, pod: Pod | 'none' | undefined): OriginFields {
   const { namespace, pod: name, pod_uid, container } = place;
   const said = { ...NOWHERE, namespace, pod: name, pod_uid, container, stream };
   if (pod === undefined) return said;

@@ -8,6 +8,7 @@ import { keyFilter, KEPT_LABELS } from './labels.ts';
 import { kubernetesMetrics } from './metrics.ts';
 import { OwnerLookup } from './owners.ts';
 import { MIRROR, podOf, type Pod } from './pod.ts';
+import { labelRules } from './rules.ts';
 import type { KubernetesOptions } from './schema.ts';
 import { PodWatch } from './watch.ts';
 
@@ -72,7 +73,7 @@ export function openPods(options: KubernetesOptions, around: PodsAround): Pods {
   const client = new ApiClient(new Credentials(access, clock), clock, metrics.asked);
   const owners = options.owners === 'lookup' ? new OwnerLookup(client, clock, log) : undefined;
   const kept = {
-    label: keyFilter(options.labels ?? KEPT_LABELS),
+    label: labelRules(options.labels ?? KEPT_LABELS).kept,
     annotation: keyFilter([...KEPT_ANNOTATIONS, ...annotations]),
   };
   const read = async (object: unknown, signal: AbortSignal): Promise<Pod | undefined> => {

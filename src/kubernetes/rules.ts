@@ -1,4 +1,5 @@
 import { KEPT_LABELS, keyFilter } from './labels.ts';
+import { kubernetesOptions, type KubernetesOptions } from './schema.ts';
 
 /** What is kept of a pod's labels. */
 export interface LabelRules {
@@ -41,7 +42,10 @@ export interface KubernetesRules {
   readonly domains: readonly string[];
 }
 
-export const KUBERNETES_DEFAULTS: KubernetesRules = {
-  labels: labelRules(KEPT_LABELS),
-  domains: ['development', 'staging', 'production'],
-};
+const DOMAINS = kubernetesOptions.properties.namespace_domains.default;
+
+export function kubernetesRules({ labels, namespace_domains }: KubernetesOptions): KubernetesRules {
+  return { labels: labelRules(labels ?? KEPT_LABELS), domains: namespace_domains ?? DOMAINS };
+}
+
+export const KUBERNETES_DEFAULTS = kubernetesRules({});

@@ -41,7 +41,8 @@ export const kubernetesOptions = {
     },
     labels: {
       type: 'array',
-      description: 'The labels of a pod that are kept; `*` at the end stands for any rest.',
+      description:
+        'The labels of a pod that are stored; `*` at the end stands for any rest. Fields are read from those of Flyte and of applications, whatever is named here.',
       items: { type: 'string', pattern: '^(\\*|[^*]+\\*?)$' },
       default: KEPT_LABELS,
       examples: [['execution-id', 'app.kubernetes.io/*']],
@@ -57,6 +58,12 @@ export const kubernetesOptions = {
       description: 'Domains of Flyte, for telling project and domain apart in the name of a namespace.',
       items: { type: 'string', minLength: 1 },
       default: ['development', 'staging', 'production'],
+    },
+    downward_api: {
+      type: 'boolean',
+      description:
+        'True: lines of standard input, and of a command under `steptap exec`, are of the pod that steptap runs in, where neither they nor what carried them name another. Environment variables POD_NAMESPACE, POD_NAME, POD_UID, CONTAINER_NAME and NODE_NAME say which.',
+      default: false,
     },
   },
 } as const;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { isPodOf, originFields, type KnownPod } from '../../src/kubernetes/origin-fields.ts';
+import { isPodOf, originFields } from '../../src/kubernetes/origin-fields.ts';
 import { readLogPath, type Place } from '../../src/kubernetes/path.ts';
+import type { Pod } from '../../src/kubernetes/pod.ts';
 
 const POD = 'a7hzqtz5cm6k2dnm7k2w-n0-0';
 const UID = '0d0a6f3c-6c1a-4a9c-9d56-0d7b1c1e2f3a';
@@ -39,7 +40,7 @@ describe('What the path of a log says', () => {
   });
 });
 
-const pod: KnownPod = {
+const pod: Pod = {
   uid: UID,
   namespace: 'ml-production',
   name: POD,
@@ -47,6 +48,7 @@ const pod: KnownPod = {
   labels: new Map([['execution-id', 'a7hzqtz5cm6k2dnm7k2w']]),
   annotations: new Map(),
   owner: { kind: 'flyteworkflow', name: 'a7hzqtz5cm6k2dnm7k2w' },
+  terminated: new Map(),
   containers: new Map([
     [
       'main',
