@@ -119,14 +119,14 @@ const MOST_TEXT = 4 << 20;
 
 /** The origins of a source. */
 export class Origins {
-  readonly #constants: Constants;
+  readonly constants: Constants;
   readonly rules: KubernetesRules;
   #known = new Map<string, Origin>();
   #old = new Map<string, Origin>();
   #length = 0;
 
   constructor(constants: Constants, rules = KUBERNETES_DEFAULTS) {
-    this.#constants = constants;
+    this.constants = constants;
     this.rules = rules;
   }
 
@@ -135,7 +135,7 @@ export class Origins {
     const key = keyOf(fields);
     let origin = this.#known.get(key);
     if (origin === undefined) {
-      origin = this.#old.get(key) ?? new Origin(fields, this.#constants, this.rules);
+      origin = this.#old.get(key) ?? new Origin(fields, this.constants, this.rules);
       this.#length += key.length;
       if (this.#known.size >= MOST || this.#length > MOST_TEXT) {
         this.#old = this.#known;

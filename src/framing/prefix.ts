@@ -1,4 +1,5 @@
 import type { Observer } from '../observer.ts';
+import { completed } from '../kubernetes/origin-fields.ts';
 import { NOWHERE, type Origin, type OriginFields, type Origins } from '../origin.ts';
 
 /*
@@ -163,7 +164,14 @@ export class Prefixes {
       const named = kubectl === null ? {} : { pod: kubectl[1]!, container: kubectl[2]! };
       // What is known of one pod is not true of another.
       const base = (named.pod ?? this.#base.pod) === this.#base.pod ? this.#base : NOWHERE;
-      origin = this.#origins.of({ ...base, ...named, stream });
+      const { pods } = this.#origins.rules;
+      const said = { ...base, ...named, stream };
+      if (kubectl !== null && pods !== undefined) {
+        // A name may be another pod's by now.
+        const namespace = base.namespace || (this.#origins.constants.namespace ?? '');
+        return this.#origins.of(completed({ ...said, namespace }, pods));
+      }
+      origin = this.#origins.of(said);
       if (this.#known.size >= MOST) this.#known = new Map();
       this.#known.set(key, origin);
     }

@@ -1,6 +1,8 @@
 import { encodeUtf8 } from '../bytes.ts';
 import type { Line } from '../dialects/dialect.ts';
 import type { Observer } from '../observer.ts';
+import { completed } from '../kubernetes/origin-fields.ts';
+import type { KubernetesRules } from '../kubernetes/rules.ts';
 import { NOWHERE, type OriginFields, type Origins } from '../origin.ts';
 import { epochTime, formatTime, parseTime, storable } from '../time.ts';
 
@@ -9,6 +11,7 @@ import { epochTime, formatTime, parseTime, storable } from '../time.ts';
  *
  *   Docker json-file            {"log":"text\n","stream":"stderr","time":"..."}     (no newline at the end of `log`: it goes on in the next record)
  *   Fluent Bit                  {"date":1771497044.189512,"log":"text","stream":"stderr","kubernetes":{...}}
+ *   Fluentd, its CRI parser      {"message":"text","stream":"stderr","logtag":"F","kubernetes":{...}}
  *   Fluent Bit, Merge_Log On    {...the line's own keys..., "kubernetes":{...}}
  *
  * `line`: the text is in the record and now in `line.text`; `partial`: so is the beginning of it; `merged`: the record is the line, with the
@@ -28,9 +31,10 @@ export function unwrap(
   origins: Origins,
   { docker: only = false, tell }: Unwrapping = {},
 ): Unwrapped {
-  const { log, stream, kubernetes, date } = value;
-  const metadata = only ? undefined : podMetadata(kubernetes, origins.rules.labels.kept);
-  const hasText = typeof log === 'string';
+  const { stream, kubernetes, date } = value;
+  const log = textOf(value);
+  const metadata = only ? undefined : podMetadata(kubernetes, origins.rules);
+  const hasText = log !== undefined;
   const standard = stream === 'stdout' || stream === 'stderr';
   const said = recordTime(value);
   // Without the time that an agent writes it is somebody's log with keys of these names.
@@ -61,6 +65,12 @@ export function unwrap(
   return partial ? 'partial' : 'line';
 }
 
+/** The line in a record. With the CRI parser of Fluentd it is called `message`, and `logtag` stands beside it; a line's own `message` has none. */
+function textOf({ log, message, logtag }: Record<string, unknown>): string | undefined {
+  if (typeof log === 'string') return log;
+  return typeof message === 'string' && (logtag === 'F' || logtag === 'P') ? message : undefined;
+}
+
 function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
   const { namespace, pod, container, labels } = metadata;
   const names = [namespace, pod, container].filter((name) => name !== '').join(', ');
@@ -70,8 +80,8 @@ function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
   }
 }
 
-/** The `kubernetes` map of Fluent Bit's filter, in its own names. What it does not say was not asked for here: nothing is said of `k8s_enriched`. */
-function podMetadata(map: unknown, kept: (label: string) => boolean): OriginFields | undefined {
+/** The `kubernetes` map of Fluent Bit's filter, in its own names, with what the API knows of the pod where it is asked. */
+function podMetadata(map: unknown, { labels: { kept }, pods }: KubernetesRules): OriginFields | undefined {
   if (typeof map !== 'object' || map === null) return undefined;
   const given = map as Record<string, unknown>;
   const text = (name: string): string => (typeof given[name] === 'string' ? given[name] : '');
@@ -82,7 +92,7 @@ function podMetadata(map: unknown, kept: (label: string) => boolean): OriginFiel
       if (kept(name) && typeof value === 'string') labels.set(name, value);
     }
   }
-  return {
+  const said = {
     ...NOWHERE,
     namespace: text('namespace_name'),
     pod: text('pod_name'),
@@ -91,6 +101,7 @@ function podMetadata(map: unknown, kept: (label: string) => boolean): OriginFiel
     node: text('host'),
     labels,
   };
+  return completed(said, pods);
 }
 
 /** The record's own time; `''` if it has none that can be read. */

@@ -2,6 +2,7 @@ import { NOWHERE, type OriginFields } from '../origin.ts';
 import { VARIABLES } from './flyte.ts';
 import type { Place } from './path.ts';
 import { MIRROR, type Pod } from './pod.ts';
+import type { KubernetesRules } from './rules.ts';
 
 /**
  * True if this is the very pod, not one that was there before or came after under the same name. A UID settles it; of a static pod, the annotation. Where the
@@ -33,10 +34,29 @@ export function originFields(place: Place, stream: string, pod: Pod | 'none' | u
   };
 }
 
+/**
+ * What a line's transport says of its pod, with what the API knows of that very pod. Labels and a node that were said stay: they are of the time of the line.
+ */
+export function completed(said: OriginFields, pods: KubernetesRules['pods']): OriginFields {
+  if (pods === undefined || said.pod === '') return said;
+  const pod = said.pod_uid === '' ? pods.named(said.namespace, said.pod) : pods.get(said.pod_uid);
+  if (pod === undefined || !isPodOf(said, pod)) return { ...said, k8s_enriched: false };
+  const known = originFields(said, said.stream, pod);
+  return { ...known, node: said.node || known.node, labels: said.labels.size === 0 ? known.labels : said.labels };
+}
+
+/** By the container's own variables: a record comes for every line. */
+const variables = new WeakMap<ReadonlyMap<string, string>, ReadonlyMap<string, string>>();
+
 /** Those that say something of the execution. One that refers to another, `$(NAME)`, is not what the container sees. */
 export function variablesOf(given: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
-  const kept = [...(given ?? [])].filter(
-    ([name, value]) => VARIABLES.has(name) && value !== '' && !value.includes('$('),
-  );
+  if (given === undefined) return NOWHERE.env;
+  const known = variables.get(given) ?? readable(given);
+  variables.set(given, known);
+  return known;
+}
+
+function readable(given: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const kept = [...given].filter(([name, value]) => VARIABLES.has(name) && value !== '' && !value.includes('$('));
   return kept.length === 0 ? NOWHERE.env : new Map(kept);
 }

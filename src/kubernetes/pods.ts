@@ -44,6 +44,16 @@ export interface Pods {
   close(): Promise<void>;
 }
 
+/** Where nobody is asked. */
+export const NOTHING_KNOWN: Pods = {
+  get: () => undefined,
+  named: () => undefined,
+  wait: async () => undefined,
+  watch: () => () => {},
+  state: { state: 'off', pods: 0 },
+  close: async () => {},
+};
+
 export interface PodsAround {
   readonly clock: Clock;
   readonly log: Log;

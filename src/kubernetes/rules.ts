@@ -1,3 +1,4 @@
+import type { Pods } from './pods.ts';
 import { KEPT_LABELS, keyFilter } from './labels.ts';
 import { kubernetesOptions, type KubernetesOptions } from './schema.ts';
 
@@ -40,6 +41,8 @@ export interface KubernetesRules {
   readonly labels: LabelRules;
   /** Domains of Flyte: where a namespace, or a name in a URI, is cut. */
   readonly domains: readonly string[];
+  /** Who knows the pods that lines only name: an agent's record, a prefix of kubectl. Undefined where nobody is asked. */
+  readonly pods?: Pick<Pods, 'get' | 'named'> | undefined;
 }
 
 const DOMAINS = kubernetesOptions.properties.namespace_domains.default;
