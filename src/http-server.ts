@@ -1,6 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import { listen, ListenError } from './listening/address.ts';
+import type { Certificate } from './listening/certificate.ts';
+import { bearer, closeNow, httpServer } from './listening/http.ts';
+import type { Secret } from './listening/secret.ts';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -11,6 +14,10 @@ export interface Readiness {
 export interface HttpServerOptions {
   /** `127.0.0.1:9464`, `:9464` for every address, `[::1]:9464`; port 0 for any free one. */
   readonly listen: string;
+  /** With it TLS is spoken. */
+  readonly certificate?: Certificate | undefined;
+  /** What `/metrics` is told for; the probes of Kubernetes need none. */
+  readonly secret?: Secret | undefined;
   readonly registry: Registry;
   readiness(): Readiness;
   /**
@@ -39,30 +46,15 @@ const TEXT = 'text/plain; charset=utf-8';
  * Nothing that a client does, or does not do, holds it: every wait for a client has an end, and `close` cuts what is left.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const server = createServer({
-    headersTimeout: 5_000,
-    requestTimeout: 30_000,
-    // How often those two are looked at; the default of 30 s would make 35 s of the 5.
-    connectionsCheckingInterval: 1_000,
-    maxHeaderSize: 8 * 1024,
-  });
-  server.maxConnections = 512;
+  const server = httpServer(options.certificate);
   const scrapes: Scrapes = { running: 0 };
   server.on('request', (request, response) => void answer(request, response, options, scrapes));
-  await listen(server, options.listen);
-  // A failed accept (no file descriptor left) is said here, and is over for us; without a listener it would end the process.
-  server.on('error', () => {});
-  const { address, family, port } = server.address() as AddressInfo;
-  const anyAddress = address === '::' || address === '0.0.0.0';
-  const host = anyAddress ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
-  return { url: `http://${host}:${port}`, close: () => close(server) };
-}
-
-/** Listens there and stops at once. Rejects as `startHttpServer` would. */
-export async function tryListening(address: string): Promise<void> {
-  const server = createServer();
-  await listen(server, address);
-  await close(server);
+  const at = await listen(server, options.listen).catch((error: unknown): never => {
+    if (!(error instanceof ListenError)) throw error;
+    throw new Error(`${error.message}; use --metrics HOST:PORT or --metrics none`, { cause: error });
+  });
+  const scheme = options.certificate === undefined ? 'http' : 'https';
+  return { url: `${scheme}://${at}${at.startsWith('unix:') ? ':' : ''}`, close: () => closeNow(server) };
 }
 
 async function answer(
@@ -87,6 +79,10 @@ async function answer(
     if (path === '/readyz') {
       const readiness = options.readiness();
       return say(readiness.ready ? 200 : 503, 'application/json; charset=utf-8', `${JSON.stringify(readiness)}\n`);
+    }
+    if (options.secret !== undefined && options.secret.match(bearer(request.headers.authorization)) === undefined) {
+      response.setHeader('www-authenticate', 'Bearer');
+      return say(401, TEXT, 'send the token: Authorization: Bearer TOKEN\n');
     }
     if (options.counted?.() === false) return say(503, TEXT, 'counting what the last run had not; try again\n');
     if (!enter(scrapes, request, response)) return say(503, TEXT, `${MOST_SCRAPES} scrapes are running; try again\n`);
@@ -116,51 +112,4 @@ function enter(scrapes: Scrapes, request: IncomingMessage, response: ServerRespo
   }, LONGEST_ANSWER_MS).unref();
   response.once('close', leave);
   return true;
-}
-
-/** Why listening failed, by Node's code, in words that follow "it". */
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'it is in use',
-  EACCES: 'this user may not open that port',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'there is no host of that name',
-  EAI_AGAIN: 'the name of the host cannot be looked up now',
-};
-
-const ADDRESS = /^(?:\[(?<ipv6>[^\]]+)\]|(?<host>[^:[\]]*)):(?<port>\d{1,5})$/;
-
-/** Whether it is written as an address; it may be taken all the same. */
-export function isListenAddress(text: string): boolean {
-  return Number(ADDRESS.exec(text)?.groups?.['port'] ?? 65_536) <= 65_535;
-}
-
-async function listen(server: Server, address: string): Promise<void> {
-  const parts = ADDRESS.exec(address)?.groups;
-  const port = Number(parts?.['port']);
-  if (parts === undefined || !isListenAddress(address))
-    throw cannotListen(address, 'it is not HOST:PORT, :PORT or [IPV6]:PORT');
-  const host = parts['ipv6'] ?? parts['host']!;
-  await new Promise<void>((resolve, reject) => {
-    const failed = (cause: NodeJS.ErrnoException): void => {
-      reject(cannotListen(address, REASONS[cause.code ?? ''] ?? cause.message, cause));
-    };
-    server.once('error', failed);
-    server.listen(host === '' ? { port } : { port, host }, () => {
-      server.off('error', failed);
-      resolve();
-    });
-  });
-}
-
-function cannotListen(address: string, reason: string, cause?: Error): Error {
-  const message = `cannot listen on ${address}: ${reason}; use --metrics HOST:PORT or --metrics none`;
-  return new Error(message, cause === undefined ? undefined : { cause });
-}
-
-async function close(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    // Called with an error when it was closed before, which is as good.
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }

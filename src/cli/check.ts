@@ -4,7 +4,8 @@ import { failed, type CheckItem, type CheckPart } from '../check/item.ts';
 import { systemClock } from '../clock.ts';
 import { checkKubernetes } from '../kubernetes/check.ts';
 import type { Log } from '../log.ts';
-import { checkListening } from '../sinks/prometheus/check.ts';
+import type { TokenListenerOptions } from '../listening/schema.ts';
+import { checkMetrics } from '../sinks/prometheus/check.ts';
 import { asSinkError, laneOf, type Sink } from '../sinks/sink.ts';
 import { checkFile } from '../sources/file/check.ts';
 import { checkStdin } from '../sources/stdin/check.ts';
@@ -12,6 +13,7 @@ import { detachStdin } from '../sources/stdin/detach.ts';
 import { checkState, type StateCheck } from '../state/check.ts';
 import { pipelineItems } from './check-pipeline.ts';
 import { checkTable } from './check-table.ts';
+import { refuseOpen } from './listeners.ts';
 import { list } from './options.ts';
 import { runOptions, type RunFlags } from './run-options.ts';
 import { decoding, metricsSettings, settingsOf, stateSettings, type Settings } from './settings.ts';
@@ -61,6 +63,7 @@ async function check(flags: CheckFlags): Promise<number> {
 /** Throws a UsageError for everything for which a run would end with one before it looks at anything. */
 async function partsOf(flags: CheckFlags): Promise<CheckPart[]> {
   const settings = settingsOf(flags);
+  refuseOpen(settings);
   const pipeline = pipelineItems(settings, decoding(settings));
   const metrics = checkedMetrics(settings);
   // Before the embedded engine is loaded, which takes standard input away.
@@ -85,17 +88,17 @@ async function partsOf(flags: CheckFlags): Promise<CheckPart[]> {
 }
 
 /** The address of the metrics, if they are wanted. */
-function checkedMetrics(settings: Settings): { name: string; listen: string }[] {
+function checkedMetrics(settings: Settings): { name: string; place: TokenListenerOptions }[] {
   const metrics = metricsSettings(settings);
   if (metrics === undefined) return [];
   const [name] = Object.entries(settings.config.sinks ?? {}).find(([, { type }]) => type === 'prometheus') ?? [
     'prometheus',
   ];
-  return [{ name, listen: metrics.listen }];
+  return [{ name, place: metrics.place }];
 }
 
-async function metricsPart({ name, listen }: { name: string; listen: string }): Promise<CheckPart> {
-  return { part: `sink ${name}`, items: [await checkListening(listen)] };
+async function metricsPart({ name, place }: { name: string; place: TokenListenerOptions }): Promise<CheckPart> {
+  return { part: `sink ${name}`, items: await checkMetrics(place, systemClock.wall()) };
 }
 
 async function stateOf(settings: Settings, lanes: readonly string[]): Promise<StateCheck> {

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { isListenAddress } from '../http-server.ts';
+import { readAddress } from '../listening/address.ts';
 import { runOptions, type RunFlags } from './run-options.ts';
 import { metricsSettings, settingsOf, type Settings } from './settings.ts';
 import { namedStores } from './stores.ts';
@@ -37,7 +37,7 @@ export function execOptions(): Option[] {
 }
 
 function address(text: string): string {
-  if (text === 'none' || isListenAddress(text)) return text;
+  if (text === 'none' || readAddress(text) !== undefined) return text;
   throw new UsageError(`--metrics ${text}: it is not HOST:PORT, :PORT or [IPV6]:PORT`);
 }
 

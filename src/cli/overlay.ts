@@ -118,6 +118,11 @@ function overSinks(said: Sinks, flags: Partial<RunFlags>): Sinks {
       ...given('workflow_label', metricWorkflow, same),
     };
   }
+  if (flags.insecure === true) {
+    for (const [name, sink] of Object.entries(sinks)) {
+      if (sink.type === 'prometheus') sinks[name] = { ...sink, insecure: true };
+    }
+  }
   if (create !== undefined) {
     for (const [name, sink] of Object.entries(sinks)) {
       if (sink.type === 'clickhouse') sinks[name] = { ...sink, create };

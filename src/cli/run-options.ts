@@ -13,6 +13,7 @@ export interface RunFlags extends PlaceFlags, StoreFlags, DecodeFlags {
   readonly once?: string;
   readonly confirm?: 'rsyslog';
   readonly metrics?: string;
+  readonly insecure?: boolean;
   readonly create?: 'auto' | 'never';
   readonly metricSteps?: string;
   readonly metricWorkflow?: boolean;
@@ -61,6 +62,10 @@ export function runOptions(): Option[] {
       'write every event as a line of JSON to standard output; with no server named that is all, and nothing is kept on disk unless --state is given',
     ),
     new Option('--metrics <host:port>', `serve /metrics, /healthz and /readyz here, or none (default: ${METRICS})`),
+    new Option(
+      '--insecure',
+      'let listeners that other machines can reach do without TLS and a secret; for networks that are closed in some other way',
+    ),
     ...decodeOptions(),
     new Option(
       '--metric-steps <names>',

@@ -18,6 +18,7 @@ import { Slabs } from '../slabs.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { inputs, type Inputs, type Reading } from './inputs.ts';
+import { refuseOpen } from './listeners.ts';
 import { readiness, Serving } from './serving.ts';
 import { refuseFixed, refuseSameLanes, type Plan } from './plan.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
@@ -162,7 +163,7 @@ export class Running {
       if (this.#pipeline?.reading === false && sources.some((source) => ![...this.sources.values()].includes(source))) {
         throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
       }
-      await this.#serving.at(plan.metrics?.listen);
+      await this.#serving.at(plan.metrics?.place);
       try {
         await this.#change(plan);
       } catch (error) {
@@ -207,6 +208,7 @@ export class Running {
   }
 
   async #plan(settings: Settings): Promise<Plan> {
+    refuseOpen(settings);
     const stdin = (): Readable => this.#detached ?? process.stdin;
     const decode = decoding(settings);
     const given = this.#options.sources?.map((source): [string, Source] => [source.name, source]);
@@ -252,7 +254,7 @@ export class Running {
       linger_ms: 100,
     });
     state.forsake(this.all.map(({ sink }) => laneOf(sink)));
-    await this.#serving.at(plan.metrics?.listen);
+    await this.#serving.at(plan.metrics?.place);
     const embedded = plan.stores.find((store) => store.embedded !== undefined)?.embedded;
     if (embedded !== undefined) this.#queries = await serveQueries(settings.state, embedded);
   }
@@ -317,8 +319,8 @@ export class Running {
 
   /** The histograms: the same as before, or others under the same names, which go on as far as they count the same. */
   async #observe(metrics: MetricsSettings | undefined): Promise<void> {
-    const { listen: _, ...before } = this.#metrics ?? {};
-    const { listen: _listen, ...now } = metrics ?? {};
+    const { place: _, ...before } = this.#metrics ?? {};
+    const { place: _place, ...now } = metrics ?? {};
     const same = (metrics === undefined) === (this.#prometheus === undefined);
     this.#metrics = metrics;
     if (same && JSON.stringify(before) === JSON.stringify(now)) return;

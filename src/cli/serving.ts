@@ -1,6 +1,9 @@
 import { UsageError } from '../errors.ts';
 import { startHttpServer, type HttpServer, type HttpServerOptions, type Readiness } from '../http-server.ts';
 import type { Lane } from '../delivery/lane.ts';
+import { Certificate } from '../listening/certificate.ts';
+import type { TokenListenerOptions } from '../listening/schema.ts';
+import { Secret } from '../listening/secret.ts';
 import type { Log } from '../log.ts';
 import type { Spool } from '../spool/spool.ts';
 import { METRICS } from './run-options.ts';
@@ -12,7 +15,7 @@ export class Serving {
   readonly #optional: boolean;
   #server: HttpServer | undefined;
   /** As it was said. */
-  #listen: string | undefined;
+  #place: TokenListenerOptions | undefined;
 
   /** `optional`: an address that cannot be had is worth a warning, whatever it is. */
   constructor(options: Omit<HttpServerOptions, 'listen'>, log: Log, optional = false) {
@@ -26,15 +29,15 @@ export class Serving {
   }
 
   /** Listens there, and nowhere else; undefined: nowhere. Throws a UsageError when it cannot, and then listens where it did before. */
-  async at(listen: string | undefined): Promise<void> {
+  async at(place: TokenListenerOptions | undefined): Promise<void> {
     const before = this.#server;
-    if (before !== undefined && listen === this.#listen) return;
-    if (listen === undefined) {
+    if (before !== undefined && JSON.stringify(place) === JSON.stringify(this.#place)) return;
+    if (place === undefined) {
       this.#server = undefined;
       await before?.close();
-    } else if (before === undefined) this.#server = await this.#first(listen);
-    else await this.#move(before, listen);
-    this.#listen = listen;
+    } else if (before === undefined) this.#server = await this.#first(place);
+    else await this.#move(before, place);
+    this.#place = place;
   }
 
   async close(): Promise<void> {
@@ -42,34 +45,37 @@ export class Serving {
   }
 
   /** The default address may be taken by another steptap: that is worth a warning, not a failure. */
-  async #first(listen: string): Promise<HttpServer | undefined> {
+  async #first(place: TokenListenerOptions): Promise<HttpServer | undefined> {
     try {
-      return await this.#start(listen);
+      return await this.#start(place);
     } catch (error) {
-      if (!this.#optional && listen !== METRICS) throw new UsageError((error as Error).message, { cause: error });
+      const gives_way = this.#optional || (place.listen === METRICS && !(error instanceof UsageError));
+      if (!gives_way) throw new UsageError((error as Error).message, { cause: error });
       this.#log('warning', `no metrics: ${(error as Error).message}`);
       return undefined;
     }
   }
 
   /** The new address is listened on before the old one is left, unless they are in each other's way. */
-  async #move(before: HttpServer, listen: string): Promise<void> {
+  async #move(before: HttpServer, place: TokenListenerOptions): Promise<void> {
     try {
-      this.#server = await this.#start(listen);
+      this.#server = await this.#start(place);
       await before.close();
     } catch {
       await before.close();
       try {
-        this.#server = await this.#start(listen);
+        this.#server = await this.#start(place);
       } catch (error) {
-        this.#server = await this.#start(this.#listen!);
+        this.#server = await this.#start(this.#place!);
         throw new UsageError((error as Error).message, { cause: error });
       }
     }
   }
 
-  #start(listen: string): Promise<HttpServer> {
-    return startHttpServer({ ...this.#options, listen });
+  async #start({ listen, tls, token, token_file }: TokenListenerOptions): Promise<HttpServer> {
+    const certificate = tls === undefined ? undefined : new Certificate(tls, this.#log);
+    const secret = Secret.of({ value: token, file: token_file }, 'token', this.#log);
+    return startHttpServer({ ...this.#options, listen, certificate, secret });
   }
 }
 

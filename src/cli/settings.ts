@@ -4,6 +4,7 @@ import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config
 import type { DecodeOptions } from '../decode.ts';
 import { ownOrigin } from '../kubernetes/own.ts';
 import { kubernetesRules } from '../kubernetes/rules.ts';
+import type { TokenListenerOptions } from '../listening/schema.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
 import { stateOptions } from '../spool/schema.ts';
@@ -81,7 +82,7 @@ export function stateSettings(settings: Settings): StateOptions {
 }
 
 export interface MetricsSettings extends Omit<PrometheusOptions, 'registry'> {
-  readonly listen: string;
+  readonly place: TokenListenerOptions;
 }
 
 /** Of the histogram: step, status, project, domain, task. */
@@ -97,6 +98,8 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
   const said = (first?.[1] ?? {}) as Partial<SinkConfigOf<'prometheus'>>;
   const { listen = prometheusOptions.properties.listen.default } = said;
   if (listen === 'none') return undefined;
+  const { tls, token, token_file, insecure } = said;
+  const place = { listen, ...present({ tls, token, token_file, insecure }) };
   const { steps = [], workflow_label = false, max_series, buckets } = said;
   if (buckets?.some((bound, n) => n > 0 && bound <= buckets[n - 1]!) === true) {
     throw pipeline.error([
@@ -109,7 +112,14 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
     const message = `${max_series} is more than can be told apart with these labels: at most ${most}`;
     throw pipeline.error([{ path: ['sinks', first![0], 'max_series'], message }]);
   }
-  return { listen, steps, workflow_label, max_series, buckets, labels };
+  return { place, steps, workflow_label, max_series, buckets, labels };
+}
+
+/** Those that are given. */
+function present<T extends object>(options: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof T]?: NonNullable<T[Name]>;
+  };
 }
 
 export function graceMs({ config }: Settings): number {

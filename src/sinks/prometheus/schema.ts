@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { listenerProperties, tokenProperties } from '../../listening/schema.ts';
 
 /** What a pipeline can say of the metrics. */
 export const prometheusOptions = {
@@ -10,11 +11,13 @@ export const prometheusOptions = {
     listen: {
       type: 'string',
       description:
-        'Address: `host:port`, `:port` for every address, or `none`. The default gives way when it is taken.',
+        'Address: `host:port`, `:port` for every address, or `none`. One that other machines can reach needs `tls` and `token_file`, or `insecure`. The default gives way when it is taken.',
       default: '127.0.0.1:9464',
       minLength: 1,
       examples: [':9464', 'none'],
     },
+    ...listenerProperties,
+    ...tokenProperties,
     steps: {
       type: 'array',
       description: 'The only values of the label `step`; others become `__other__`. Empty: any, up to `max_series`.',
