@@ -50,9 +50,13 @@ export class Counters {
   readonly #filtered: Counter;
   readonly #rejections: Counter;
   readonly #unreadCarries: Counter;
+  readonly #registry: Registry;
+  /** Made with the first request: most runs have none. */
+  #requests: Counter | undefined;
 
   constructor(registry: Registry, spool: () => ReturnType<Spool['usage']>) {
     const registers = [registry];
+    this.#registry = registry;
     const counter = (name: string, help: string, ...labelNames: string[]): Counter =>
       new Counter({ name, help, labelNames, registers });
     this.#bytes = counter('steptap_read_bytes_total', 'Bytes of the lines that were read', 'source');
@@ -98,6 +102,17 @@ export class Counters {
         this.set(spool().full ? 1 : 0);
       },
     });
+  }
+
+  /** A request of a source was answered. */
+  requests(source: string, code: number): void {
+    this.#requests ??= new Counter({
+      name: 'steptap_http_requests_total',
+      help: 'Requests that were answered, by status',
+      labelNames: ['source', 'code'],
+      registers: [this.#registry],
+    });
+    this.#requests.inc({ source, code });
   }
 
   add(source: string, counts: ReadCounts): void {

@@ -77,6 +77,8 @@ interface Claim {
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** More records than this on one line are no accident of two writers; and every one costs a look at all that follow. */
 const MOST_RECORDS = 32;
 
@@ -174,6 +176,24 @@ export class Decoder implements Emit {
     const cutter = new LineCutter(this.#options.max_line_bytes);
     for (const chunk of cutter.push(lines)) this.#chunk(chunk);
     for (const chunk of cutter.end()) this.#chunk(chunk);
+    return this.flush('all');
+  }
+
+  /** A dead letter of what a request begins with that cannot be decoded. */
+  refuse(reason: string, detail: string, head: Buffer): { batch: Batch; counts: ReadCounts } {
+    this.#times.arrive();
+    this.#prefixes.strip(NO_BYTES, 0, 0);
+    const line = {
+      ...this.#line,
+      text: head.latin1Slice(),
+      time: '',
+      origin: this.#prefixes.origin,
+      lines: 1,
+      offset: 0,
+    };
+    this.#counts.lines += 1;
+    this.#counts.bytes += head.length;
+    this.#rejectRaw(reason, detail, '', line, line.text, true);
     return this.flush('all');
   }
 

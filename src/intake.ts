@@ -1,7 +1,7 @@
 import { Appends, type UnderWay } from './appends.ts';
 import type { Batch, Position } from './batch.ts';
 import type { Clock } from './clock.ts';
-import type { ReadCounts } from './counters.ts';
+import type { Counters, ReadCounts } from './counters.ts';
 import { Decoder, type DecodeOptions, type Decoded, type Start } from './decode.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import type { Reading } from './reading.ts';
@@ -15,6 +15,15 @@ export class Intake {
   constructor(options: PipelineOptions, reading: Reading) {
     this.#options = options;
     this.#reading = reading;
+  }
+
+  get counters(): Counters {
+    return this.#options.counters;
+  }
+
+  /** True while the spool has no room, and appends wait. */
+  get full(): boolean {
+    return this.#options.spool.usage().full;
   }
 
   get clock(): Clock {

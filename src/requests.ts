@@ -1,3 +1,5 @@
+import { batchBytes, type Batch } from './batch.ts';
+import type { ReadCounts } from './counters.ts';
 import type { Decoder, DecodeOptions } from './decode.ts';
 import type { Framing } from './framing/prefix.ts';
 import type { Intake } from './intake.ts';
@@ -13,8 +15,22 @@ export interface Request {
   readonly lines: Buffer;
 }
 
+/** What can never be stored as it is: its beginning becomes a dead letter. */
+export interface RefusedRequest {
+  readonly id: string;
+  /** Short, as of every dead letter. */
+  readonly reason: string;
+  readonly detail: string;
+  readonly head: Buffer;
+}
+
 /** Bytes of requests that may be under way: past it, whoever sends is to wait. */
 const MOST_UNDER_WAY = 32 << 20;
+
+interface Made {
+  readonly batch: Batch;
+  readonly counts: ReadCounts;
+}
 
 /** The requests of one source: each is decoded as a whole and becomes one record of the spool. */
 export class Requests {
@@ -34,7 +50,7 @@ export class Requests {
 
   /** True when no other should be taken for now: the spool is full, or slower than they come. */
   get full(): boolean {
-    return this.#bytes >= MOST_UNDER_WAY;
+    return this.#bytes >= MOST_UNDER_WAY || this.#intake.full;
   }
 
   /** True when a request with that id was committed, or is just being. */
@@ -45,20 +61,32 @@ export class Requests {
   /**
    * Resolves when it is committed: `again` when it was before, and nothing was stored now. Rejects when it is not, and will not be: it may be sent again.
    */
-  async take({ id, lines }: Request): Promise<'stored' | 'again'> {
+  take({ id, lines }: Request): Promise<'stored' | 'again'> {
+    return this.#once(id, (decoder) => decoder.request(lines));
+  }
+
+  /** The same for one that can never be stored: resolves when its dead letter is committed. */
+  refuse({ id, reason, detail, head }: RefusedRequest): Promise<'stored' | 'again'> {
+    return this.#once(id, (decoder) => decoder.refuse(reason, detail, head));
+  }
+
+  async #once(id: string, decode: (decoder: Decoder) => Made): Promise<'stored' | 'again'> {
     for (let same = this.#under_way.get(id); same !== undefined; same = this.#under_way.get(id)) {
       // When that one fails, this one may still be stored.
       await same.catch(() => {});
     }
     if (this.#intake.seen(this.#source.name, id)) return 'again';
-    const stored = this.#store(id, lines);
+    const { batch, counts } = decode(this.#decoderNow());
+    // What is held until it is committed are its rows: of a line of one byte, two hundred.
+    const bytes = batchBytes(batch);
+    const stored = this.#intake.append({ ...batch, request: id }, counts);
     this.#under_way.set(id, stored);
-    this.#bytes += lines.length;
+    this.#bytes += bytes;
     try {
       await stored;
       return 'stored';
     } finally {
-      this.#bytes -= lines.length;
+      this.#bytes -= bytes;
       this.#under_way.delete(id);
     }
   }
@@ -68,13 +96,12 @@ export class Requests {
     while (this.#under_way.size > 0) await Promise.allSettled(this.#under_way.values());
   }
 
-  async #store(id: string, lines: Buffer): Promise<void> {
+  #decoderNow(): Decoder {
     if (this.#decode !== this.#intake.decode) {
       this.#decode = this.#intake.decode;
       this.#decoder = this.#newDecoder();
     }
-    const { batch, counts } = this.#decoder.request(lines);
-    await this.#intake.append({ ...batch, request: id }, counts);
+    return this.#decoder;
   }
 
   #newDecoder(): Decoder {

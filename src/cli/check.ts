@@ -3,11 +3,13 @@ import { Command, Option } from 'commander';
 import { failed, type CheckItem, type CheckPart } from '../check/item.ts';
 import { systemClock } from '../clock.ts';
 import { checkKubernetes } from '../kubernetes/check.ts';
+import type { SourceConfig } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import type { TokenListenerOptions } from '../listening/schema.ts';
 import { checkMetrics } from '../sinks/prometheus/check.ts';
 import { asSinkError, laneOf, type Sink } from '../sinks/sink.ts';
 import { checkFile } from '../sources/file/check.ts';
+import { checkHttp } from '../sources/http/check.ts';
 import { checkStdin } from '../sources/stdin/check.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { checkState, type StateCheck } from '../state/check.ts';
@@ -16,7 +18,7 @@ import { checkTable } from './check-table.ts';
 import { refuseOpen } from './listeners.ts';
 import { list } from './options.ts';
 import { runOptions, type RunFlags } from './run-options.ts';
-import { decoding, metricsSettings, settingsOf, stateSettings, type Settings } from './settings.ts';
+import { decoding, httpSettings, metricsSettings, settingsOf, stateSettings, type Settings } from './settings.ts';
 import { LEAST_BYTES, NO_STATE } from './state.ts';
 import { droppable, plannedStores } from './stores.ts';
 
@@ -80,7 +82,7 @@ async function partsOf(flags: CheckFlags): Promise<CheckPart[]> {
   }
   return [
     { part: 'pipeline', items: [...pipeline, ...notes] },
-    ...sourceParts(settings, stdin, state),
+    ...(await Promise.all(sourceParts(settings, stdin, state))),
     ...(await kubernetesParts(settings)),
     { part: 'state', items: state.items },
     ...(await Promise.all([...sinks.map(sinkPart), ...metrics.map(metricsPart)])),
@@ -108,13 +110,16 @@ async function stateOf(settings: Settings, lanes: readonly string[]): Promise<St
   return { items: [{ what: 'directory', where: 'none', state: 'ok', found }], positions: new Map() };
 }
 
-function sourceParts({ config }: Settings, stdin: CheckItem, { positions }: StateCheck): CheckPart[] {
-  const named = Object.entries(config.sources ?? {});
-  if (named.length === 0) return [{ part: 'source stdin', items: [stdin] }];
-  return named.map(([name, source]) => ({
-    part: `source ${name}`,
-    items: source.type === 'stdin' ? [stdin] : checkFile(source.path, source, positions.get(resolve(source.path))),
-  }));
+function sourceParts(settings: Settings, stdin: CheckItem, { positions }: StateCheck): Promise<CheckPart>[] {
+  const { config, pipeline } = settings;
+  const said = Object.entries(config.sources ?? {});
+  const named = said.length === 0 ? [['stdin', { type: 'stdin' }] as const] : said;
+  const itemsOf = (name: string, source: SourceConfig): CheckItem[] | Promise<CheckItem[]> => {
+    if (source.type === 'stdin') return [stdin];
+    if (source.type === 'http') return checkHttp(httpSettings(pipeline, name, source), systemClock.wall());
+    return checkFile(source.path, source, positions.get(resolve(source.path)));
+  };
+  return named.map(async ([name, source]) => ({ part: `source ${name}`, items: await itemsOf(name, source) }));
 }
 
 async function kubernetesParts({ config }: Settings): Promise<CheckPart[]> {

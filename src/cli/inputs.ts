@@ -5,11 +5,12 @@ import type { PipelineConfig, SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
+import { httpSource } from '../sources/http/index.ts';
 import type { Source } from '../sources/source.ts';
 import { onceSource } from '../sources/file/once.ts';
 import { confirmingStdin } from '../sources/stdin/confirm.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
-import type { Settings } from './settings.ts';
+import { httpSettings, type Settings } from './settings.ts';
 
 /** The sources of a run, by what makes each another one when it changes. */
 export type Inputs = ReadonlyMap<string, Source>;
@@ -46,12 +47,17 @@ export function inputs(
       refuse(
         'confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
       );
-    const key = JSON.stringify(config);
+    // A listener is known by its name, not by what it reads.
+    const key = JSON.stringify(config.type === 'http' ? [name, config] : config);
     const before = reading?.sources.get(key);
     if (before === undefined && reading !== undefined && config.type === 'stdin') {
       refuse('standard input cannot join a pipeline that runs: restart steptap');
     }
-    const source = before ?? sourceOf(config, stdin, clock, log, reading?.known ?? new Set());
+    const source =
+      before ??
+      (config.type === 'http'
+        ? httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log })
+        : sourceOf(config, stdin, clock, log, reading?.known ?? new Set()));
     // Positions are kept under its name.
     if (taken.has(source.name)) refuse(`${source.name} is read already, as another source`);
     taken.add(source.name);
@@ -65,7 +71,7 @@ function writesOut(sinks: NonNullable<PipelineConfig['sinks']>): boolean {
 }
 
 function sourceOf(
-  config: SourceConfig,
+  config: Exclude<SourceConfig, { readonly type: 'http' }>,
   stdin: () => Readable,
   clock: Clock,
   log: Log,

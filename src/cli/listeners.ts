@@ -1,15 +1,21 @@
 import { openProblem } from '../listening/closed.ts';
 import { TOKEN_OPTIONS } from '../listening/schema.ts';
+import { HTTP_DEFAULTS } from '../sources/http/schema.ts';
 import type { Settings } from './settings.ts';
 
 /** Throws a UsageError for every listener of a pipeline that is open to those who should not reach it. */
 export function refuseOpen({ pipeline, config }: Settings): void {
+  const sources = Object.entries(config.sources ?? {}).flatMap(([name, source]) => {
+    if (source.type !== 'http') return [];
+    const { listen = HTTP_DEFAULTS.listen } = source;
+    return [{ path: ['sources', name], problem: openProblem({ ...source, listen, secrets: TOKEN_OPTIONS }) }];
+  });
   const sinks = Object.entries(config.sinks ?? {}).flatMap(([name, sink]) => {
     if (sink.type !== 'prometheus' || sink.listen === undefined || sink.listen === 'none') return [];
     const { listen } = sink;
     return [{ path: ['sinks', name], problem: openProblem({ ...sink, listen, secrets: TOKEN_OPTIONS }) }];
   });
-  const problems = sinks.flatMap(({ path, problem }) =>
+  const problems = [...sources, ...sinks].flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ ...problem, path: [...path, ...problem.path] }],
   );
   if (problems.length > 0) throw pipeline.error(problems);

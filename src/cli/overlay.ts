@@ -69,7 +69,7 @@ type Sources = PipelineConfig['sources'];
 type Sinks = PipelineConfig['sinks'];
 
 /** Files that are named here are read instead of the pipeline's sources. */
-function overSources(said: Sources, { input, follow, fromStart, once, confirm }: Partial<RunFlags>): Sources {
+function overSources(said: Sources, { input, follow, fromStart, once, confirm, insecure }: Partial<RunFlags>): Sources {
   if (once !== undefined) {
     if (input !== undefined || follow === true || fromStart === true)
       throw new UsageError('--once: goes without --input, --follow and --from-start');
@@ -94,9 +94,11 @@ function overSources(said: Sources, { input, follow, fromStart, once, confirm }:
     throw new UsageError('--follow: name the files that are followed with --input FILE');
   }
   if (said === undefined) return undefined;
-  return Object.fromEntries(
-    Object.entries(said).map(([name, source]) => [name, source.type === 'file' ? { ...source, ...how } : source]),
-  );
+  const told = (source: SourceConfig): SourceConfig => {
+    if (source.type === 'file') return { ...source, ...how };
+    return source.type === 'http' && insecure === true ? { ...source, insecure } : source;
+  };
+  return Object.fromEntries(Object.entries(said).map(([name, source]) => [name, told(source)]));
 }
 
 /** Servers that are named here take the place of the pipeline's sinks `clickhouse` and `elasticsearch`. */

@@ -246,6 +246,7 @@ export class Running {
     this.settings = settings;
     this.#decode = plan.decode;
     this.sources = plan.sources;
+    for (const source of plan.sources.values()) if ('ready' in source) await source.ready?.();
     for (const [planned, sink] of plan.sinks) await this.#serve(planned, sink);
     await this.#observe(plan.metrics);
     const buried = createDeadLetterSink(settings.state, this.#log);

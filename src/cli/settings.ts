@@ -7,6 +7,7 @@ import { kubernetesRules } from '../kubernetes/rules.ts';
 import type { TokenListenerOptions } from '../listening/schema.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
+import { HTTP_DEFAULTS, httpOptions, type HttpSourceOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 import { zone } from '../zone.ts';
 import { overlay } from './overlay.ts';
@@ -63,6 +64,7 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
   };
 }
 
+const { max_body_bytes: BODY } = httpOptions.properties;
 const LINE = limitsOptions.properties.max_line_bytes;
 const { spool_memory: MEMORY } = stateOptions.properties;
 
@@ -120,6 +122,21 @@ function present<T extends object>(options: T): { [Name in keyof T]?: NonNullabl
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
     [Name in keyof T]?: NonNullable<T[Name]>;
   };
+}
+
+/** What a source of type `http` is told, with its defaults. */
+export function httpSettings(
+  pipeline: LoadedPipeline,
+  name: string,
+  {
+    max_body_bytes = BODY.default,
+    ...said
+  }: Partial<Omit<HttpSourceOptions, 'max_body_bytes'>> & {
+    readonly max_body_bytes?: number | string;
+  },
+): HttpSourceOptions {
+  const path = ['sources', name, 'max_body_bytes'];
+  return { ...HTTP_DEFAULTS, ...said, max_body_bytes: size(pipeline, path, max_body_bytes, BODY.minimum) };
 }
 
 export function graceMs({ config }: Settings): number {

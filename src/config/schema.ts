@@ -6,6 +6,7 @@ import { CONSTANT_FIELDS } from '../origin.ts';
 import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import type { FileSourceOptions } from '../sources/file/schema.ts';
+import type { httpOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 
 const CONSTANT = {
@@ -141,6 +142,7 @@ type Named<Components, Types extends keyof Components> = {
 
 export type SourceConfig =
   | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
+  | ({ readonly type: 'http' } & Partial<FromSchema<typeof httpOptions>>)
   | { readonly type: 'stdin'; readonly confirm?: 'rsyslog' };
 export type SinkConfig = Named<typeof SINKS, SinkType> & SinkCommon;
 /** Of a sink that keeps rows. */

@@ -20,6 +20,8 @@ export interface OwnSource {
   readonly name: string;
   readonly resumes: boolean;
   readonly follows?: boolean;
+  /** Called when a run begins, before anything is read. Throws a UsageError when what it needs cannot be had: an address that another has. */
+  ready?(): Promise<void>;
   /**
    * Reads until it ends or `stop` aborts. Resolves when all that it has handed over is committed, or will not be (`intake.over`).
    * What fails here is a bug, or cannot be gone on with: it ends the run.

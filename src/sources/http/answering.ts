@@ -1,0 +1,199 @@
+import { createHash, randomUUID, type Hash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../clock.ts';
+import { OVER } from '../../clock.ts';
+import type { Intake } from '../../intake.ts';
+import { bearer } from '../../listening/http.ts';
+import type { Secret } from '../../listening/secret.ts';
+import type { Log } from '../../log.ts';
+import type { Requests } from '../../requests.ts';
+import type { Admission } from './admission.ts';
+import { codingOf, HAS_ZSTD, readBody, Share, type Refused } from './body.ts';
+import { moreLinesThan, toLines } from './records.ts';
+import type { HttpSourceOptions } from './schema.ts';
+
+export interface AnsweringOptions {
+  readonly name: string;
+  readonly options: HttpSourceOptions;
+  readonly secret: Secret | undefined;
+  readonly requests: Requests;
+  readonly intake: Intake;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Once it aborts, nothing new is taken. */
+  readonly stop: AbortSignal;
+}
+
+/** Of all bodies that are being read. */
+const MOST_UNDER_WAY = 64 << 20;
+/** A line of one byte becomes a row of two hundred. */
+const MOST_LINES = 250_000;
+/** A client gets an answer by then, though the commit has not come: it sends the same again, and that is known. Fluent Bit waits for 60 s. */
+const LONGEST_WAIT_MS = 25_000;
+/** What was refused is told once in that time. */
+const TELL_MS = 60_000;
+/** A client that is still sending gets so long to read that it need not. */
+const LINGER_MS = 1_000;
+
+/** An answer; whatever has a status of its own is told. */
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What is wrong, for the log. */
+  readonly told?: string;
+}
+
+const STORED: Answer = { status: 200 };
+const AGAIN: Answer = { status: 503, headers: { 'retry-after': '1' } };
+
+/**
+ * Answers requests. 2xx: every line is committed, as an event or as a dead letter. 503, 408 or no answer: nothing is known, and the same request may come again: it is stored
+ * once. Any other: it was not taken, and will not be; Fluent Bit then throws the chunk away, so there is none for what a record contains.
+ */
+export class Answering {
+  readonly #given: AnsweringOptions;
+  readonly #share = new Share(MOST_UNDER_WAY);
+  readonly #under_way = new Set<Promise<void>>();
+  readonly #told = new Map<number, { at: number; more: number }>();
+
+  constructor(given: AnsweringOptions) {
+    this.#given = given;
+  }
+
+  /** Resolves when every request that was read has its answer. */
+  async settled(): Promise<void> {
+    while (this.#under_way.size > 0) await Promise.all(this.#under_way);
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answered = this.#answerOf(request)
+      .catch((error: Error): Answer => ({ status: 500, told: `a bug of steptap: ${error.stack ?? error.message}` }))
+      .then((answer) => {
+        if (answer !== undefined) this.#send(request, response, answer);
+      });
+    this.#under_way.add(answered);
+    await answered.finally(() => this.#under_way.delete(answered));
+  }
+
+  /** Undefined when nobody waits for it. */
+  async #answerOf(request: IncomingMessage): Promise<Answer | undefined> {
+    const { options, secret, requests, stop } = this.#given;
+    const path = (request.url ?? '').split('?', 1)[0]!;
+    if (path !== options.path && path !== '/') return { status: 404, told: `posts go to ${options.path}` };
+    if (request.method !== 'POST') return { status: 405, headers: { allow: 'POST' } };
+    const token = secret?.match(bearer(request.headers.authorization));
+    if (secret !== undefined && token === undefined) {
+      return { status: 401, headers: { 'www-authenticate': 'Bearer' }, told: 'the token is missing, or another' };
+    }
+    if (stop.aborted || requests.full) return AGAIN;
+    const encoding = request.headers['content-encoding'];
+    const coding = codingOf(encoding);
+    if (coding === undefined) return unreadable(encoding ?? '');
+    const { max_body_bytes } = options;
+    const body = await readBody(request, coding, max_body_bytes, this.#share);
+    if (body === undefined) return undefined;
+    if ('status' in body) return this.#refused(body, request, token);
+    const lines = toLines(body.bytes);
+    if (moreLinesThan(lines, MOST_LINES)) {
+      const head = Buffer.from(lines.subarray(0, 4096));
+      const detail = `has more than ${MOST_LINES} lines`;
+      return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, token);
+    }
+    if (lines.length === 0) return STORED;
+    return this.#take(request, this.#idOf(request, token, body.digest), lines);
+  }
+
+  async #take(request: IncomingMessage, id: string, lines: Buffer): Promise<Answer> {
+    const { requests, admission, clock } = this.#given;
+    const over = new AbortController();
+    const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => AGAIN);
+    const taken = requests.take({ id, lines }).then(
+      () => {
+        admission.known(request);
+        return STORED;
+      },
+      () => AGAIN,
+    );
+    const answer = await Promise.race([taken, late]);
+    over.abort(OVER);
+    return answer;
+  }
+
+  /** The beginning of what can never be taken is kept as a dead letter, before it is answered. */
+  async #refused({ status, reason, detail, head }: Refused, request: IncomingMessage, token?: Buffer): Promise<Answer> {
+    if (reason === undefined) return AGAIN;
+    const id = this.#idOf(request, token, createHash('sha256').update(reason).update(head).digest());
+    try {
+      await this.#given.requests.refuse({ id, reason, detail: `the body of a request ${detail}`, head });
+    } catch {
+      return AGAIN;
+    }
+    return { status, told: `the body ${detail}; its beginning is a dead letter` };
+  }
+
+  /** The same for what the same client sends again, and for nothing else. */
+  #idOf(request: IncomingMessage, token: Buffer | undefined, digest: Buffer): string {
+    const { headers } = request;
+    const key = headers['idempotency-key'];
+    if (key === undefined && !this.#given.options.deduplicate) return randomUUID();
+    const hash = createHash('sha256');
+    part(hash, peerOf(request));
+    part(hash, token ?? '');
+    if (key !== undefined) part(hash, `key ${String(key)}`);
+    else {
+      part(hash, String(headers['x-fluent-tag'] ?? ''));
+      part(hash, digest);
+    }
+    return hash.digest('base64');
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, told }: Answer): void {
+    const { name, intake, stop } = this.#given;
+    intake.counters.requests(name, status);
+    if (told !== undefined) this.#tell(status, peerOf(request), told);
+    response.writeHead(status, {
+      ...headers,
+      'content-length': 0,
+      // What was not read of a body stands before the next request.
+      ...(stop.aborted || !request.complete ? { connection: 'close' } : {}),
+    });
+    response.end();
+    if (request.complete) return;
+    request.resume();
+    setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
+  }
+
+  #tell(status: number, peer: string, what: string): void {
+    const { clock, log, name } = this.#given;
+    const now = clock.monotonic();
+    const told = this.#told.get(status);
+    if (told !== undefined && now - told.at < TELL_MS) {
+      told.more += 1;
+      return;
+    }
+    const more = told === undefined || told.more === 0 ? '' : `, and ${told.more} before it`;
+    this.#told.set(status, { at: now, more: 0 });
+    log('warning', `${name}: answered ${status} to ${peer}${more}: ${what}`, { source: name, status });
+  }
+}
+
+function unreadable(encoding: string): Answer {
+  const advice =
+    /zstd/i.test(encoding) && !HAS_ZSTD ? 'compress with gzip, or run steptap on Node 22.15 or later' : 'use gzip';
+  return {
+    status: 415,
+    headers: { 'accept-encoding': HAS_ZSTD ? 'gzip, zstd' : 'gzip' },
+    told: `cannot read content-encoding ${JSON.stringify(encoding.slice(0, 40))}: ${advice}`,
+  };
+}
+
+/** Without its port: a client has another one for every connection. */
+function peerOf({ socket: { remoteAddress = 'unix' } }: IncomingMessage): string {
+  return remoteAddress.replace(/^::ffff:/, '');
+}
+
+/** With its length, so that no two lists of parts are the same bytes. */
+function part(hash: Hash, bytes: string | Buffer): void {
+  hash.update(`${bytes.length} `).update(bytes);
+}
