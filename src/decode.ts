@@ -14,8 +14,8 @@ import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
 import { unwrap, type Unwrapped } from './framing/record.ts';
 import { Joins } from './joins.ts';
-import { objectEnd, parseObject } from './json.ts';
 import type { KubernetesRules } from './kubernetes/rules.ts';
+import { objectEnd, parseObject, tooMuch } from './json.ts';
 import type { Observer } from './observer.ts';
 import { NOWHERE, Origins, type Constants, type Origin, type OriginFields } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
@@ -76,6 +76,12 @@ interface Claim {
 
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
+
+/** JSON that is longer is looked at before it is parsed: a megabyte of brackets or keys becomes thirty of objects. */
+const LARGE_JSON = 64 << 10;
+
+/** So much of a request is decoded at a time: some 10 ms. */
+export const REQUEST_PIECE = 256 << 10;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -170,11 +176,18 @@ export class Decoder implements Emit {
     this.#prefixes.from(origin);
   }
 
-  /** Decodes a request, which is whole in itself: nothing of it waits for another one. Offsets are within it. */
-  request(lines: Buffer): { batch: Batch; counts: ReadCounts } {
+  /**
+   * Decodes a request, which is whole in itself: nothing of it waits for another one. Offsets are within it. Between its pieces others may have their turn. Undefined when its
+   * rows come to more than `most_bytes`: then this decoder is of no more use.
+   */
+  *request(lines: Buffer, most_bytes: number): Generator<void, { batch: Batch; counts: ReadCounts } | undefined, void> {
     this.#times.arrive();
     const cutter = new LineCutter(this.#options.max_line_bytes);
-    for (const chunk of cutter.push(lines)) this.#chunk(chunk);
+    for (let at = 0; at < lines.length; at += REQUEST_PIECE) {
+      if (at > 0) yield;
+      for (const chunk of cutter.push(lines.subarray(at, at + REQUEST_PIECE))) this.#chunk(chunk);
+      if (Object.values(this.#builders).reduce((sum, { length }) => sum + length, 0) > most_bytes) return undefined;
+    }
     for (const chunk of cutter.end()) this.#chunk(chunk);
     return this.flush('all');
   }
@@ -324,6 +337,11 @@ export class Decoder implements Emit {
     const { text } = line;
     if (text.charCodeAt(0) === 0x7b) {
       const decoded = decodeUtf8(text);
+      const beyond = decoded.length > LARGE_JSON ? tooMuch(decoded) : undefined;
+      if (beyond !== undefined) {
+        this.#rejectRaw('json_too_large', beyond, '', line, line.text.slice(0, 4096), true);
+        return;
+      }
       const value = parseObject(decoded);
       if (value !== undefined) {
         this.#object(value, decoded, line, unwrapped);

@@ -82,6 +82,38 @@ export function valueEnd(text: string, start: number): number {
   return -1;
 }
 
+/** No line that means something has more; what has is told before anybody parses it. */
+const MOST_DEPTH = 1_000;
+const MOST_KEYS = 10_000;
+
+/** Why it should not be parsed, whatever it is; undefined when it may be. Iterative, and parses nothing. */
+export function tooMuch(text: string): string | undefined {
+  let depth = 0;
+  let keys = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = stringEnd(text, at) - 1;
+        // It is no JSON: parsing ends there.
+        if (at === -2) return undefined;
+        break;
+      case 0x7b: // {
+      case 0x5b: // [
+        if (++depth > MOST_DEPTH) return `nested more than ${MOST_DEPTH} deep`;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth--;
+        break;
+      case 0x3a: // :
+        if (++keys > MOST_KEYS) return `has more than ${MOST_KEYS} keys`;
+        break;
+      default:
+    }
+  }
+  return undefined;
+}
+
 /** Offset just past the object that starts at `start`; -1 if it does not end. */
 export function objectEnd(text: string, start: number): number {
   return text.charCodeAt(start) === 0x7b ? valueEnd(text, start) : -1;

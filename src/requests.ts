@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { batchBytes, type Batch } from './batch.ts';
 import type { ReadCounts } from './counters.ts';
-import type { Decoder, DecodeOptions } from './decode.ts';
+import { REQUEST_PIECE, type Decoder, type DecodeOptions } from './decode.ts';
 import type { Framing } from './framing/prefix.ts';
 import type { Intake } from './intake.ts';
 
@@ -26,11 +27,16 @@ export interface RefusedRequest {
 
 /** Bytes of requests that may be under way: past it, whoever sends is to wait. */
 const MOST_UNDER_WAY = 32 << 20;
+/** Of one request: Fluent Bit sends 2 MB of JSON at a time. Just below a power of two, to which their memory grows. */
+const MOST_ROW_BYTES = 15 << 20;
 
 interface Made {
   readonly batch: Batch;
   readonly counts: ReadCounts;
 }
+
+/** `again`: it was committed before, and nothing was stored now. `too_large`: nothing was stored, and nothing will be, since its rows are too many for a record. */
+export type Taken = 'stored' | 'again' | 'too_large';
 
 /** The requests of one source: each is decoded as a whole and becomes one record of the spool. */
 export class Requests {
@@ -38,6 +44,8 @@ export class Requests {
   readonly #intake: Intake;
   readonly #under_way = new Map<string, Promise<unknown>>();
   #bytes = 0;
+  /** Resolves when the last of the large ones has had its turn. */
+  #turn: Promise<void> = Promise.resolve();
   #decode: DecodeOptions;
   #decoder: Decoder;
 
@@ -58,36 +66,64 @@ export class Requests {
     return this.#under_way.has(id) || this.#intake.seen(this.#source.name, id);
   }
 
-  /**
-   * Resolves when it is committed: `again` when it was before, and nothing was stored now. Rejects when it is not, and will not be: it may be sent again.
-   */
-  take({ id, lines }: Request): Promise<'stored' | 'again'> {
-    return this.#once(id, (decoder) => decoder.request(lines));
+  /** Resolves when it is committed. Rejects when it is not, and will not be: it may be sent again. */
+  take({ id, lines }: Request): Promise<Taken> {
+    return this.#once(id, () => this.#store(id, lines));
   }
 
   /** The same for one that can never be stored: resolves when its dead letter is committed. */
-  refuse({ id, reason, detail, head }: RefusedRequest): Promise<'stored' | 'again'> {
-    return this.#once(id, (decoder) => decoder.refuse(reason, detail, head));
+  refuse({ id, reason, detail, head }: RefusedRequest): Promise<Taken> {
+    return this.#once(id, () => this.#append(id, this.#decoderNow().refuse(reason, detail, head)));
   }
 
-  async #once(id: string, decode: (decoder: Decoder) => Made): Promise<'stored' | 'again'> {
+  async #once(id: string, store: () => Promise<Taken>): Promise<Taken> {
     for (let same = this.#under_way.get(id); same !== undefined; same = this.#under_way.get(id)) {
       // When that one fails, this one may still be stored.
       await same.catch(() => {});
     }
     if (this.#intake.seen(this.#source.name, id)) return 'again';
-    const { batch, counts } = decode(this.#decoderNow());
+    const stored = store();
+    this.#under_way.set(id, stored);
+    try {
+      return await stored;
+    } finally {
+      this.#under_way.delete(id);
+    }
+  }
+
+  async #store(id: string, lines: Buffer): Promise<Taken> {
+    if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines);
+    const { value: made } = this.#decoderNow().request(lines, MOST_ROW_BYTES).next();
+    if (made !== undefined) return this.#append(id, made);
+    this.#decoder = this.#newDecoder();
+    return 'too_large';
+  }
+
+  /** Of large ones one at a time, up to its commit, and small ones in between: else a few would hold up all others, and their rows would fill the memory. */
+  async #inTurn(id: string, lines: Buffer): Promise<Taken> {
+    const before = this.#turn;
+    const { promise, resolve } = newTurn();
+    this.#turn = promise;
+    await before;
+    try {
+      const decoding = this.#newDecoder().request(lines, MOST_ROW_BYTES);
+      let step = decoding.next();
+      for (; step.done !== true; step = decoding.next()) await setImmediate();
+      return step.value === undefined ? 'too_large' : await this.#append(id, step.value);
+    } finally {
+      resolve();
+    }
+  }
+
+  async #append(id: string, { batch, counts }: Made): Promise<Taken> {
     // What is held until it is committed are its rows: of a line of one byte, two hundred.
     const bytes = batchBytes(batch);
-    const stored = this.#intake.append({ ...batch, request: id }, counts);
-    this.#under_way.set(id, stored);
     this.#bytes += bytes;
     try {
-      await stored;
+      await this.#intake.append({ ...batch, request: id }, counts);
       return 'stored';
     } finally {
       this.#bytes -= bytes;
-      this.#under_way.delete(id);
     }
   }
 
@@ -108,4 +144,12 @@ export class Requests {
     const { name, framing } = this.#source;
     return this.#intake.decoder({ name, framing, position: () => ({}) });
   }
+}
+
+function newTurn(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }

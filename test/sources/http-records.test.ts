@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { moreLinesThan, toLines } from '../../src/sources/http/records.ts';
+import { toLines } from '../../src/sources/http/records.ts';
 
 const lines = (body: string): string => toLines(Buffer.from(body)).toString();
 
@@ -74,12 +74,8 @@ describe('the body of a request', () => {
     );
   });
 
-  test('a million deep costs no stack, and lines are counted only as far as they are allowed', () => {
+  test('a million deep costs no stack', () => {
     const deep = `{"a":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`;
     expect(lines(`[${deep}]`).length).toBe(deep.length + 1);
-    expect([moreLinesThan(Buffer.from('a\nb\n'), 2), moreLinesThan(Buffer.from('a\nb\nc\n'), 2)]).toEqual([
-      false,
-      true,
-    ]);
   });
 });

@@ -9,7 +9,7 @@ import type { Log } from '../../log.ts';
 import type { Requests } from '../../requests.ts';
 import type { Admission } from './admission.ts';
 import { codingOf, HAS_ZSTD, readBody, Share, type Refused } from './body.ts';
-import { moreLinesThan, toLines } from './records.ts';
+import { toLines } from './records.ts';
 import type { HttpSourceOptions } from './schema.ts';
 
 export interface AnsweringOptions {
@@ -25,10 +25,8 @@ export interface AnsweringOptions {
   readonly stop: AbortSignal;
 }
 
-/** Of all bodies that are being read. */
-const MOST_UNDER_WAY = 64 << 20;
-/** A line of one byte becomes a row of two hundred. */
-const MOST_LINES = 250_000;
+/** Of all bodies that are read or decoded: with their rows, and what runs anyway, less than 256 MB. */
+const MOST_UNDER_WAY = 40 << 20;
 /** A client gets an answer by then, though the commit has not come: it sends the same again, and that is known. Fluent Bit waits for 60 s. */
 const LONGEST_WAIT_MS = 25_000;
 /** What was refused is told once in that time. */
@@ -91,25 +89,27 @@ export class Answering {
     const coding = codingOf(encoding);
     if (coding === undefined) return unreadable(encoding ?? '');
     const { max_body_bytes } = options;
+    if (!this.#share.hasRoom(Math.min(Number(request.headers['content-length'] ?? 0), max_body_bytes))) return AGAIN;
     const body = await readBody(request, coding, max_body_bytes, this.#share);
     if (body === undefined) return undefined;
     if ('status' in body) return this.#refused(body, request, token);
     const lines = toLines(body.bytes);
-    if (moreLinesThan(lines, MOST_LINES)) {
-      const head = Buffer.from(lines.subarray(0, 4096));
-      const detail = `has more than ${MOST_LINES} lines`;
-      return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, token);
-    }
-    if (lines.length === 0) return STORED;
-    return this.#take(request, this.#idOf(request, token, body.digest), lines);
+    const taken =
+      lines.length === 0 ? STORED : this.#take(request, token, this.#idOf(request, token, body.digest), lines);
+    return Promise.resolve(taken).finally(() => body.release());
   }
 
-  async #take(request: IncomingMessage, id: string, lines: Buffer): Promise<Answer> {
+  async #take(request: IncomingMessage, token: Buffer | undefined, id: string, lines: Buffer): Promise<Answer> {
     const { requests, admission, clock } = this.#given;
     const over = new AbortController();
     const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => AGAIN);
+    const head = Buffer.from(lines.subarray(0, 4096));
     const taken = requests.take({ id, lines }).then(
-      () => {
+      (result) => {
+        if (result === 'too_large') {
+          const detail = 'makes too many rows for one record';
+          return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, token);
+        }
         admission.known(request);
         return STORED;
       },
@@ -123,13 +123,13 @@ export class Answering {
   /** The beginning of what can never be taken is kept as a dead letter, before it is answered. */
   async #refused({ status, reason, detail, head }: Refused, request: IncomingMessage, token?: Buffer): Promise<Answer> {
     if (reason === undefined) return AGAIN;
-    const id = this.#idOf(request, token, createHash('sha256').update(reason).update(head).digest());
+    const id = this.#idOf(request, token, createHash('sha256').update(`${reason} ${detail} `).update(head).digest());
     try {
       await this.#given.requests.refuse({ id, reason, detail: `the body of a request ${detail}`, head });
     } catch {
       return AGAIN;
     }
-    return { status, told: `the body ${detail}; its beginning is a dead letter` };
+    return { status, told: `the body ${detail}; a dead letter has its beginning` };
   }
 
   /** The same for what the same client sends again, and for nothing else. */
@@ -160,7 +160,6 @@ export class Answering {
     });
     response.end();
     if (request.complete) return;
-    request.resume();
     setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
   }
 

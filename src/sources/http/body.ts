@@ -9,6 +9,8 @@ export interface Body {
   readonly bytes: Buffer;
   /** Of the bytes as they were sent. */
   readonly digest: Buffer;
+  /** To be called when nobody needs the bytes any more. */
+  release(): void;
 }
 
 /** A body that is not taken. */
@@ -21,7 +23,10 @@ export interface Refused {
   readonly head: Buffer;
 }
 
-/** Bytes that all bodies under way may hold together. */
+/** Bytes that all bodies under way may hold together. The last of them are for small ones, so that a few large ones cannot keep everybody out. */
+const FOR_SMALL = 16 << 20;
+const SMALL_BYTES = 2 << 20;
+
 export class Share {
   #left: number;
 
@@ -29,9 +34,15 @@ export class Share {
     this.#left = bytes;
   }
 
-  /** False when there is not so much left. */
-  take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
+  /** False when a body of that length would not be taken to its end now. */
+  hasRoom(length: number): boolean {
+    return length <= SMALL_BYTES || length + FOR_SMALL <= this.#left;
+  }
+
+  /** False when there is not so much left for a body that holds so much already. */
+  take(bytes: number, held: number): boolean {
+    const others = bytes + held > SMALL_BYTES ? FOR_SMALL : 0;
+    if (bytes + others > this.#left) return false;
     this.#left -= bytes;
     return true;
   }
@@ -44,6 +55,9 @@ export class Share {
 /** A body that is over 1 MB and so many times what was sent is a bomb. Logs shrink to a tenth or a twentieth. */
 const MOST_RATIO = 100;
 const RATIO_FROM = 1 << 20;
+/** A chunk of one byte costs as much as one of 64 KB: who sends so many small ones means nothing good. */
+const MOST_SMALL = 4_096;
+const SMALL_PIECE = 32;
 const HEAD_BYTES = 4096;
 const FIRST_BYTES = 16 << 10;
 /** A window that whoever sends zstd may ask for: what the standard wants everybody to have (RFC 8878, 3.1.1.1.2), beside what it makes of it. */
@@ -107,6 +121,7 @@ class Reading {
   #kept = Buffer.alloc(0);
   #size = 0;
   #received = 0;
+  #pieces = 0;
   #over = false;
 
   constructor(
@@ -141,6 +156,12 @@ class Reading {
     if (this.#over) return;
     this.#hash.update(piece);
     this.#received += piece.length;
+    this.#pieces += 1;
+    if (this.#pieces > MOST_SMALL && this.#received < this.#pieces * SMALL_PIECE) {
+      this.#refuse(400, 'body_broken', `comes in pieces of less than ${SMALL_PIECE} bytes`);
+      this.#request.socket.destroy();
+      return;
+    }
     if (this.#decoder === undefined) this.#keep(piece);
     else if (!this.#decoder.write(piece)) {
       this.#request.pause();
@@ -152,6 +173,7 @@ class Reading {
     if (this.#over) return;
     const size = this.#size + piece.length;
     if (size > this.#max_bytes) {
+      this.#fill(piece.subarray(0, Math.max(0, Math.min(HEAD_BYTES, this.#max_bytes) - this.#size)));
       this.#refuse(413, 'body_too_large', `is longer than max_body_bytes (${this.#max_bytes})`);
       return;
     }
@@ -159,6 +181,11 @@ class Reading {
       this.#refuse(413, 'body_too_large', `is more than ${MOST_RATIO} times as long as what was sent`);
       return;
     }
+    this.#fill(piece);
+  }
+
+  #fill(piece: Buffer): void {
+    const size = this.#size + piece.length;
     // In one piece from the beginning: a client may send single bytes, and an object for each would be a hundred times as large.
     if (size > this.#kept.length) {
       const length = Math.min(this.#max_bytes, Math.max(FIRST_BYTES, size, this.#kept.length * 2));
@@ -172,17 +199,21 @@ class Reading {
   }
 
   #take(bytes: number): boolean {
-    const taken = this.#share.take(bytes);
+    const taken = this.#share.take(bytes, this.#held);
     if (taken) this.#held += bytes;
     else this.#refuse(503, undefined, 'too many bodies are under way');
     return taken;
   }
 
   #end(): void {
+    if (this.#over) return;
     const bytes = this.#kept.subarray(0, this.#size);
     const packed = (bytes[0] === 0x1f && bytes[1] === 0x8b) || (this.#size > 3 && bytes.readUInt32LE() === 0xfd2fb528);
-    if (packed) this.#refuse(400, 'body_broken', 'is compressed, and its content-encoding does not say so');
-    else this.#settle({ bytes, digest: this.#hash.digest() });
+    if (packed) {
+      // Nothing can be masked in it, so nothing is kept.
+      this.#size = 0;
+      this.#refuse(400, 'body_broken', 'is compressed, and its content-encoding does not say so');
+    } else this.#settle({ bytes, digest: this.#hash.digest(), release: () => this.#share.give(this.#held) });
   }
 
   #refuse(status: Refused['status'], reason: string | undefined, detail: string): void {
@@ -193,10 +224,10 @@ class Reading {
   #settle(result: Body | Refused | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    this.#share.give(this.#held);
+    if (result === undefined || 'status' in result) this.#share.give(this.#held);
     this.#decoder?.removeAllListeners('data').destroy();
-    // What still comes is let go by.
-    this.#request.resume();
+    // What still comes is not read: it would cost as much as what is taken.
+    if (!this.#request.complete) this.#request.pause();
     this.#done(result);
   }
 }

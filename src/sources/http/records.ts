@@ -105,10 +105,3 @@ function hasNewline(bytes: Buffer, from: number, to: number): boolean {
 function withoutNewlines(bytes: Buffer, from: number, to: number): void {
   for (let at = from; at < to; at++) if (bytes[at] === NEWLINE) bytes[at] = 0x20;
 }
-
-/** True when there are more lines than that. */
-export function moreLinesThan(bytes: Buffer, most: number): boolean {
-  let lines = 0;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) if (++lines > most) return true;
-  return false;
-}

@@ -27,7 +27,7 @@ export const httpOptions = {
     max_body_bytes: {
       type: ['integer', 'string'],
       description:
-        'Largest body, uncompressed. A larger one is answered with 413, and so is one of more than 250,000 lines: its beginning becomes a dead letter.',
+        'Largest body, uncompressed. A larger one, or one whose rows come to more than 15 MB, is answered with 413, and its beginning becomes a dead letter.',
       default: '16m',
       minimum: 1024,
       pattern: '^\\d+(\\.\\d+)?[kmKM]?(i?[bB])?$',
