@@ -1,4 +1,4 @@
-import type { PipelineConfig, SinkConfig, SourceConfig } from '../config/schema.ts';
+import type { PipelineConfig, SinkConfig, SinkConfigOf, SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import { bytes, constants, list, resolveEnvironment, seconds, timeZone } from './options.ts';
 import type { RunFlags } from './run-options.ts';
@@ -101,6 +101,10 @@ function overSources(said: Sources, { input, follow, fromStart, once, confirm, i
   return Object.fromEntries(Object.entries(said).map(([name, source]) => [name, told(source)]));
 }
 
+function isPrometheus(entry: [string, SinkConfig]): entry is [string, SinkConfigOf<'prometheus'>] {
+  return entry[1].type === 'prometheus';
+}
+
 /** Servers that are named here take the place of the pipeline's sinks `clickhouse` and `elasticsearch`. */
 function overSinks(said: Sinks, flags: Partial<RunFlags>): Sinks {
   const sinks: Record<string, SinkConfig> = { ...said };
@@ -111,7 +115,7 @@ function overSinks(said: Sinks, flags: Partial<RunFlags>): Sinks {
   if (flags.stdout === true) sinks['stdout'] ??= { type: 'stdout' };
   const { metrics, metricSteps, metricWorkflow, create } = flags;
   if (metrics !== undefined || metricSteps !== undefined || metricWorkflow !== undefined) {
-    const [name, before] = Object.entries(sinks).find(([, { type }]) => type === 'prometheus') ?? ['prometheus'];
+    const [name, before] = Object.entries(sinks).find(isPrometheus) ?? ['prometheus'];
     sinks[name] = {
       ...before,
       type: 'prometheus',
