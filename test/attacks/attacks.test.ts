@@ -30,5 +30,5 @@ test.each([
     expect(answered.map(([, code]) => code)).toEqual(expect.arrayContaining(['200', ...refusals]));
     expect([...text.matchAll(/^steptap_step_duration_seconds_count/gm)].length).toBeLessThanOrEqual(SERIES);
   },
-  60_000,
+  120_000,
 );

@@ -82,11 +82,16 @@ export function httpAttacks(million: number): Attack[] {
     posting('depth of 1 M', () => deep, {}, 2),
     posting(
       'rows larger than their lines',
-      (n) => (n % 2 === 0 ? control : `{"n":${n}}\n${'{}\n'.repeat(240_000)}`),
+      (n) => (n % 2 === 0 ? control : `{"n":${n}}\n${'{}\n'.repeat(million / 4)}`),
       {},
       2,
     ),
-    posting('16 MB at once from 64 clients', (n) => `${n} ${'x'.repeat(298)}\n`.repeat(50_000), {}, 64),
+    posting(
+      '16 MB at once from many clients',
+      (n) => `${n} ${'x'.repeat(298)}\n`.repeat(50_000),
+      {},
+      million < 1_000_000 ? 16 : 64,
+    ),
   ];
 }
 
