@@ -18,7 +18,7 @@ const log = logTo(process.stderr);
 endWithReader();
 
 try {
-  await commandLine(log).parseAsync();
+  await (await commandLine(log, process.argv.slice(2))).parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }

@@ -1,22 +1,37 @@
 import { Command, Help } from 'commander';
 import type { Log } from '../log.ts';
 import { version } from '../version.ts';
-import { auditCommand } from './audit.ts';
-import { checkCommand } from './check.ts';
-import { completionCommand } from './completion.ts';
-import { deadLettersCommand } from './dead-letters.ts';
-import { ddlCommand } from './ddl.ts';
-import { execCommand } from './exec.ts';
-import { explainCommand } from './explain.ts';
-import { queryCommand } from './query.ts';
-import { runCommand } from './run.ts';
-import { schemaCommand } from './schema.ts';
-import { spoolCommand } from './spool.ts';
-import { tapCommand } from './tap.ts';
-import { testCommand } from './test.ts';
 
-/** The command line: every command that there is, and its help. */
-export function commandLine(log: Log): Command {
+/** Every command that there is, in the order of the help. Each is loaded when it may be meant: all of them take 284 files, and `query` 151. */
+const COMMANDS: Readonly<Record<string, (log: Log) => Promise<Command>>> = {
+  run: async (log) => (await import('./run.ts')).runCommand(log),
+  check: async () => (await import('./check.ts')).checkCommand(),
+  exec: async () => (await import('./exec.ts')).execCommand(),
+  tap: async (log) => (await import('./tap.ts')).tapCommand(log),
+  query: async () => (await import('./query.ts')).queryCommand(),
+  explain: async () => (await import('./explain.ts')).explainCommand(),
+  ddl: async (log) => (await import('./ddl.ts')).ddlCommand(log),
+  'dead-letters': async (log) => (await import('./dead-letters.ts')).deadLettersCommand(log),
+  spool: async () => (await import('./spool.ts')).spoolCommand(),
+  audit: async (log) => (await import('./audit.ts')).auditCommand(log),
+  test: async () => (await import('./test.ts')).testCommand(),
+  schema: async () => (await import('./schema.ts')).schemaCommand(),
+  completion: async () => (await import('./completion.ts')).completionCommand(),
+};
+const DEFAULT = 'run';
+
+/** The commands that the words of a command line may mean. Help, and a shell that is to complete, are about all of them. */
+function meant(words: readonly string[]): readonly string[] {
+  const first = words.find((word) => word !== '--') ?? DEFAULT;
+  const named = Object.hasOwn(COMMANDS, first);
+  const all =
+    first === 'help' || first === 'completion' || (!named && words.some((word) => /^(?:--help$|-\w*h)/.test(word)));
+  if (all) return Object.keys(COMMANDS);
+  return [named ? first : DEFAULT];
+}
+
+/** The command line and its help, with what the words may mean; without words, with every command that there is. */
+export async function commandLine(log: Log, words?: readonly string[]): Promise<Command> {
   const program = new Command('steptap')
     .description(
       'Tails the JSON step logs of workflow tasks (Flyte and others) and stores every step once in ClickHouse, Elasticsearch or OpenSearch, and Prometheus.',
@@ -50,19 +65,13 @@ configuration is wrong.`,
     for (const each of command.commands) adopt(each);
     return command.copyInheritedSettings(program);
   };
-  // A word too many for `run` is a command that does not exist, or a file: it says so itself.
-  program.addCommand(adopt(runCommand(log)).allowExcessArguments(), { isDefault: true });
-  program.addCommand(adopt(checkCommand()));
-  program.addCommand(adopt(execCommand()));
-  program.addCommand(adopt(tapCommand(log)), { hidden: true });
-  program.addCommand(adopt(queryCommand()));
-  program.addCommand(adopt(explainCommand()));
-  program.addCommand(adopt(ddlCommand(log)));
-  program.addCommand(adopt(deadLettersCommand(log)));
-  program.addCommand(adopt(spoolCommand()));
-  program.addCommand(adopt(auditCommand(log)));
-  program.addCommand(adopt(testCommand()));
-  program.addCommand(adopt(schemaCommand()));
-  program.addCommand(adopt(completionCommand()));
+  const names = words === undefined ? Object.keys(COMMANDS) : meant(words);
+  const commands = await Promise.all(names.map(async (name) => COMMANDS[name]!(log)));
+  for (const command of commands) {
+    const isDefault = command.name() === DEFAULT;
+    program.addCommand(adopt(command), { isDefault, hidden: command.name() === 'tap' });
+    // A word too many for `run` is a command that does not exist, or a file: it says so itself.
+    if (isDefault) command.allowExcessArguments();
+  }
   return program;
 }

@@ -11,11 +11,8 @@ export interface Helped {
 }
 
 /** Every command that there is, whoever has added it. */
-export function everyCommand(): Helped[] {
-  return under(
-    commandLine(() => {}),
-    'steptap',
-  );
+export async function everyCommand(): Promise<Helped[]> {
+  return under(await commandLine(() => {}), 'steptap');
 }
 
 function under(command: Command, name: string): Helped[] {
@@ -49,7 +46,7 @@ function examplesOf(help: string): string[] {
 
 /** Parses a command line with the real parser, and does nothing; throws when it is none. */
 export async function parse(words: readonly string[]): Promise<void> {
-  const program = commandLine(() => {});
+  const program = await commandLine(() => {}, words);
   const still = (command: Command): void => {
     if (command.commands.length === 0) command.action(() => {});
     command.configureOutput({ writeOut: () => {}, writeErr: () => {} });

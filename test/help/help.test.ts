@@ -22,7 +22,7 @@ test('help is the same however it is asked for', async () => {
   expect([whole?.code, whole?.stderr, whole?.stdout]).toEqual([0, '', option?.stdout]);
   const [spool, spoolOption, ls, lsOption] = rest;
   expect([spool?.code, spool?.stdout, ls?.code, ls?.stdout]).toEqual([0, spoolOption?.stdout, 0, lsOption?.stdout]);
-  expect(everyCommand()[0]?.help).toBe(whole?.stdout);
+  expect((await everyCommand())[0]?.help).toBe(whole?.stdout);
 });
 
 test('an option that there is not is refused, in what an example calls too', async () => {
@@ -35,7 +35,7 @@ test('an option that there is not is refused, in what an example calls too', asy
   await expect(parse(['spool', 'export', '--table', 'tables'])).rejects.toThrow('Allowed choices are steps');
 });
 
-describe.each(everyCommand())('$name --help', ({ name, help, examples }) => {
+describe.each(await everyCommand())('$name --help', ({ name, help, examples }) => {
   test('fits 80 columns', () => {
     expect(help.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
