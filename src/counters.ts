@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from './prom-client.ts';
 import type { Spool } from './spool/spool.ts';
 
 /** What is counted between the source and the spool. Added up per batch, not per line. */

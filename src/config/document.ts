@@ -1,22 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import {
-  isAlias,
-  isCollection,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Node,
-  type Scalar,
-  type YAMLMap,
-} from 'yaml';
+import type { Document, Node, Scalar, YAMLMap } from 'yaml';
 import { errorCode } from '../errors.ts';
+import { yaml } from './yaml.ts';
 
 /** Where an option stands: names of options, and numbers in lists. */
 export type Path = readonly (string | number)[];
@@ -45,7 +31,7 @@ export class ConfigDocument {
   readonly file: string;
   readonly #value: unknown;
   readonly text: string;
-  readonly #lines = new LineCounter();
+  readonly #lines = new (yaml().LineCounter)();
   readonly #document: Document.Parsed;
   readonly #filled: ReadonlySet<Scalar>;
 
@@ -60,7 +46,7 @@ export class ConfigDocument {
   ) {
     this.file = file;
     this.text = read(file, named);
-    this.#document = parseDocument(this.text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
+    this.#document = yaml().parseDocument(this.text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
     const { errors, warnings } = this.#document;
     const wrong = [...errors, ...warnings].map(({ pos: [at], message }) => `${this.#place(at)}: ${discreet(message)}`);
     if (wrong.length > 0) throw new ConfigErrors(wrong);
@@ -80,6 +66,7 @@ export class ConfigDocument {
   /** An alias of nothing is only found here. */
   #read(): unknown {
     let at = 0;
+    const { visit } = yaml();
     visit(this.#document, {
       Alias: (_key, node) => {
         if (node.resolve(this.#document) !== undefined) return undefined;
@@ -109,11 +96,12 @@ export class ConfigDocument {
   /** True when the value came out of a placeholder: then it is text, whatever it was meant to be. */
   filled(path: Path): boolean {
     const node = this.#find(path)?.node;
-    return isScalar(node) && this.#filled.has(node);
+    return yaml().isScalar(node) && this.#filled.has(node);
   }
 
   /** Of a mapping, or of one that is merged into it. */
   #item(map: YAMLMap, name: string): unknown {
+    const { isAlias, isMap, isScalar, isSeq } = yaml();
     const named = (key: unknown): boolean => isScalar(key) && String(key.value) === name;
     const own = map.items.find(({ key }) => named(key));
     if (own !== undefined) return own;
@@ -135,6 +123,7 @@ export class ConfigDocument {
 
   /** The node at the path, and the name before it. */
   #find(path: Path): { key: Node | undefined; node: Node | undefined } | undefined {
+    const { isAlias, isCollection, isMap, isNode, isPair } = yaml();
     let node: Node | undefined = this.#document.contents ?? undefined;
     let key: Node | undefined;
     for (const part of path) {
@@ -181,7 +170,7 @@ class Filling {
   /** What cannot be replaced, with its offset. */
   all(document: Document): [number, string][] {
     const problems: [number, string][] = [];
-    visit(document, {
+    yaml().visit(document, {
       Scalar: (key, node) => {
         if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
         const at = node.range?.[0] ?? 0;

@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from '../prom-client.ts';
 import type { Table } from '../batch.ts';
 import { rowsOf } from '../spool/mark.ts';
 import type { SpoolRecord } from '../spool/spool.ts';

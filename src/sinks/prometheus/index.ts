@@ -1,4 +1,4 @@
-import { Counter } from 'prom-client';
+import { Counter } from '../../prom-client.ts';
 import type { Table } from '../../batch.ts';
 import { STORED, type Sink } from '../sink.ts';
 import { StepDurations } from './durations.ts';

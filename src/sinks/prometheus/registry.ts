@@ -1,4 +1,5 @@
-import { type Metric, type MetricValueWithName, Registry } from 'prom-client';
+import type { Metric, MetricValueWithName } from 'prom-client';
+import { Registry } from '../../prom-client.ts';
 
 export type Sample = MetricValueWithName<string>;
 
