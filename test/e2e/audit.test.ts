@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 import { ask, parsed, run, scratch, start, stepLine, until, type Ended, type Stored } from '../support/e2e.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 
 const NONE = ['--metrics', 'none'];
 const IN_USE = expect.stringMatching(/in use by process \d+/) as string;

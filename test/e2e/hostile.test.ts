@@ -17,7 +17,7 @@ import {
   until,
   type Stored,
 } from '../support/e2e.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 import { HOSTILE, SECRET, SECRETS, type Fate } from './hostile-lines.ts';
 
 const GOOD_TASK = 'workflows.good';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 import { ask, parsed, sample, scratch, start, stepLine, until, type Running } from '../support/e2e.ts';
 import { bringsRows, startProxy } from '../support/proxy.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 
 /** How long Elasticsearch is away: half of it nothing listens, half of it nothing answers. Minutes are for a run by hand. */
 const OUTAGE_MS = Number(process.env['STEPTAP_OUTAGE_S'] ?? 8) * 1_000;

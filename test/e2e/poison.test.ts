@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 import { ask, deadLetters, parsed, run, scratch, start, stepLine, type Ended, type Stored } from '../support/e2e.ts';
 import { bringsRows, startProxy, type Proxy } from '../support/proxy.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 
 const ROWS = 10_000;
 /** A request larger than this is refused by what stands in front of the stores. */

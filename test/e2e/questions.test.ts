@@ -17,7 +17,7 @@ import {
   type Step,
 } from '../support/e2e.ts';
 import { prometheusUnavailable, startPrometheus, type PrometheusServer } from '../support/prometheus-server.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 import { ERROR_RATE_BY_STEP, P99_OF_USER_CODE } from './questions.ts';
 
 const TRAIN = 'workflows.train.fit';

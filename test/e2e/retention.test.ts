@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 import { ask, parsed, run, sample, scratch, settled, start, stepLine, until, type Ended } from '../support/e2e.ts';
 import { bringsRows, startProxy } from '../support/proxy.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 
 const NONE = ['--metrics', 'none'];
 const CLOCK = `--import=${fileURLToPath(new URL('days-ago.mjs', import.meta.url))}`;

@@ -13,7 +13,7 @@ import {
   searchRows,
   type Stored,
 } from '../support/e2e.ts';
-import { describeWithServer } from '../support/search-server.ts';
+import { describeWithServer } from '../support/with-server.ts';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/flyte-samples.log', import.meta.url));
 const INPUT = ['--input', FIXTURE, '--metrics', 'none'];

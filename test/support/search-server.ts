@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 
 export type SearchKind = 'opensearch' | 'elasticsearch';
 
@@ -135,37 +134,6 @@ export async function startSearchServer(
     await stop();
     throw error;
   }
-}
-
-/**
- * A describe block whose tests share one server, started before and stopped after them. Where the
- * server cannot be run the tests are skipped with the reason; with CI=true they fail instead.
- */
-export function describeWithServer(kind: SearchKind, tests: (server: () => SearchServer) => void): void {
-  describe(`with ${kind}`, () => {
-    let server: SearchServer | undefined;
-    let unavailable: string | undefined;
-    beforeAll(async () => {
-      unavailable = await searchServerUnavailable(kind);
-      if (unavailable === undefined) {
-        server = await startSearchServer(kind, { quickStart: true });
-      } else if (process.env.CI === 'true') {
-        throw new Error(unavailable);
-      }
-    });
-    beforeEach(({ skip }) => {
-      skip(unavailable !== undefined, unavailable);
-    });
-    afterAll(async () => {
-      await server?.stop();
-    });
-    tests(() => {
-      if (!server) {
-        throw new Error(`the ${kind} server is there only while a test runs`);
-      }
-      return server;
-    });
-  });
 }
 
 /** The address the server wrote when it began to listen; undefined before that. */

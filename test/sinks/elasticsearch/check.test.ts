@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { CheckItem } from '../../../src/check/item.ts';
 import type { ElasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
-import { describeWithServer } from '../../support/search-server.ts';
+import { describeWithServer } from '../../support/with-server.ts';
 import { never, sinkOf, startFaultyServer, type FaultyServer } from './faulty-server.ts';
 
 const servers: FaultyServer[] = [];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
 import type { Sink } from '../../../src/sinks/sink.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
-import { describeWithServer, type SearchServer } from '../../support/search-server.ts';
+import { describeWithServer } from '../../support/with-server.ts';
 import { cut, partOfRecords } from '../parts.ts';
 import { failure, never, sinkOf } from './faulty-server.ts';
 
@@ -31,7 +31,7 @@ function valueOf({ name, search }: Field): unknown {
 }
 
 for (const kind of ['elasticsearch', 'opensearch'] as const) {
-  describeWithServer(kind, (server: () => SearchServer) => {
+  describeWithServer(kind, (server) => {
     async function call(method: string, path: string, body?: unknown): Promise<Json> {
       const request = body === undefined ? {} : { body: JSON.stringify(body) };
       const headers = { 'content-type': 'application/json' };
