@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { yaml } from '../config/yaml.ts';
 import { errorCode, UsageError } from '../errors.ts';
 import type { Access, Held } from './credentials.ts';
 
@@ -65,6 +65,7 @@ function read(file: string): Fields {
   } catch (error) {
     throw new UsageError(`kubeconfig ${file} cannot be read (${errorCode(error) ?? 'unknown error'})`);
   }
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false });
   const [wrong] = document.errors;
