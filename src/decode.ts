@@ -8,7 +8,7 @@ import type { CustomEvents } from './dialects/custom/index.ts';
 import type { Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
-import { Times } from './dialects/when.ts';
+import type { Times } from './dialects/when.ts';
 import { LineCutter, type Chunk, type LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
@@ -17,12 +17,12 @@ import { Joins } from './joins.ts';
 import type { KubernetesRules } from './kubernetes/rules.ts';
 import { objectEnd, parseObject, tooMuch } from './json.ts';
 import type { Observer } from './observer.ts';
-import { NOWHERE, Origins, type Constants, type Origin, type OriginFields } from './origin.ts';
+import { NOWHERE, type Constants, type Origin, type OriginFields, type Origins } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
 import type { PrivacyOptions } from './privacy/rules.ts';
-import { RowsBuilder } from './rows.ts';
 import { Slabs } from './slabs.ts';
 import type { ByteSource } from './sources/source.ts';
+import { Tools } from './tools.ts';
 import type { Zone } from './zone.ts';
 
 export interface DecodeOptions {
@@ -112,7 +112,7 @@ export class Decoder implements Emit {
   /** What of all of them is not whole yet. */
   readonly #joins: Joins;
   readonly #line: Line;
-  readonly #builders: Record<Table, RowsBuilder>;
+  readonly #builders: Tools['builders'];
   #counts = newCounts();
   /** Lines that the rows and blanks of this batch took. */
   #taken = 0;
@@ -128,26 +128,22 @@ export class Decoder implements Emit {
     slabs = new Slabs(),
     { offset, from }: Start = { offset: 0 },
     noted: Noted = () => {},
+    tools = new Tools(options, clock, slabs),
   ) {
     this.offset = offset;
-    this.#builders = {
-      steps: new RowsBuilder('steps', slabs),
-      logs: new RowsBuilder('logs', slabs),
-      events: new RowsBuilder('events', slabs),
-      rejections: new RowsBuilder('rejections', slabs),
-    };
     this.#source = source;
     this.#options = options;
     const { tell } = options;
     this.#noted = noted;
-    this.#privacy = new Privacy(options.privacy, tell);
-    this.#origins = new Origins(options.constants, options.kubernetes);
+    this.#builders = tools.builders;
+    this.#privacy = tools.privacy;
+    this.#origins = tools.origins;
     this.#prefixes = new Prefixes(this.#origins, source.framing);
     if (source.own === true && options.own !== undefined) this.#prefixes.from(options.own);
     this.#partials = new Partials(options.max_line_bytes, tell);
     this.#recorded = new Partials(options.max_line_bytes, tell);
-    this.#times = new Times(options.zone, clock, tell);
-    this.#flytekit = new Flytekit(this.#times, this.#privacy, this, options.flytekit !== false);
+    this.#times = tools.times;
+    this.#flytekit = new Flytekit(this.#times, this.#privacy, this, tools.steps, options.flytekit !== false);
     this.#fastest = options.fast && options.flytekit !== false;
     this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);

@@ -6,6 +6,7 @@ import { Decoder, type DecodeOptions, type Decoded, type Start } from './decode.
 import type { PipelineOptions } from './pipeline.ts';
 import type { Reading } from './reading.ts';
 import type { Committed } from './spool/spool.ts';
+import { Tools } from './tools.ts';
 
 /** The way into the spool, for a source that reads by itself. */
 export class Intake {
@@ -50,9 +51,14 @@ export class Intake {
     return this.#options.spool.seen(source, request);
   }
 
-  /** A decoder of the lines of a source, as they are read now. */
-  decoder(source: Decoded, start?: Start): Decoder {
-    return new Decoder(source, this.decode, this.clock, this.#options.slabs, start);
+  /** What decoders of many logs share, for lines as they are read now. */
+  tools(): Tools {
+    return new Tools(this.decode, this.clock, this.#options.slabs);
+  }
+
+  /** A decoder of the lines of a source, as they are read now; as they were, when its tools are older. */
+  decoder(source: Decoded, start?: Start, tools = this.tools()): Decoder {
+    return new Decoder(source, tools.options, this.clock, this.#options.slabs, start, undefined, tools);
   }
 
   /** The batches of a source on their way into the spool, in order. `decoded`: up to where it was decoded. */

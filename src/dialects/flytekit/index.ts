@@ -12,12 +12,24 @@ import { Identities } from './identities.ts';
 import { settle, UNKNOWN_LINE, type Identity } from './identity.ts';
 import { claimsStep, readReference, textClaimsStep } from './reference.ts';
 
+/** What is remembered of steps from line to line, whatever log they are in. */
+export class StepTools {
+  readonly identities = new Identities();
+  readonly composer: StepComposer;
+  readonly fast: FastSteps;
+
+  constructor(times: Times, privacy: Privacy) {
+    this.composer = new StepComposer(privacy);
+    this.fast = new FastSteps(this.composer, this.identities, times, privacy);
+  }
+}
+
 /** flytekit with the telemetry fork: steps on stderr, rows of its ClickHouse path, captured errors. */
 export class Flytekit {
   readonly #times: Times;
   readonly #privacy: Privacy;
   readonly #emit: Emit;
-  readonly #identities = new Identities();
+  readonly #identities: Identities;
   readonly #composer: StepComposer;
   readonly #fast: FastSteps;
   readonly failures = new Failures();
@@ -38,13 +50,14 @@ export class Flytekit {
   /** False: it claims nothing, and its lines are read like any others. */
   readonly enabled: boolean;
 
-  constructor(times: Times, privacy: Privacy, emit: Emit, enabled = true) {
+  constructor(times: Times, privacy: Privacy, emit: Emit, { identities, composer, fast }: StepTools, enabled = true) {
     this.enabled = enabled;
     this.#times = times;
     this.#privacy = privacy;
     this.#emit = emit;
-    this.#composer = new StepComposer(privacy);
-    this.#fast = new FastSteps(this.#composer, this.#identities, times, privacy);
+    this.#identities = identities;
+    this.#composer = composer;
+    this.#fast = fast;
   }
 
   /** True when the bytes were a step as its producer's formatter writes it, and it is in `to`. See FastSteps.take. */
