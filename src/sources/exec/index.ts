@@ -4,11 +4,11 @@ import { OVER } from '../../clock.ts';
 import { LogFile, READ_BYTES } from '../file/log-file.ts';
 import { Places } from '../file/places.ts';
 import { readFilePosition } from '../file/position.ts';
+import { Spare } from '../file/spare.ts';
 import type { Opened, ByteSource } from '../source.ts';
 
 /** How often a file that was read to its end is looked at. */
 const POLL_MS = 100;
-const MOST_SPARE = 8;
 
 /** A file without a name, read as it grows until somebody says that nothing will be added, and then to its end. */
 export interface GrowingFile extends ByteSource {
@@ -19,7 +19,7 @@ export interface GrowingFile extends ByteSource {
 export function growingFile(name: string, fd: number, clock: Clock, opening = (): void => {}): GrowingFile {
   const over = new AbortController();
   const places = new Places(name);
-  const spare: Buffer[] = [];
+  const spare = new Spare();
   return {
     name,
     resumes: true,
@@ -35,9 +35,7 @@ export function growingFile(name: string, fd: number, clock: Clock, opening = ()
       return resumed ? { bytes, offset: file.offset } : { bytes, offset: 0, carried: 'end' };
     },
     position: (offset) => places.of(offset),
-    reuse(piece) {
-      if (piece.buffer.byteLength === READ_BYTES && spare.length < MOST_SPARE) spare.push(Buffer.from(piece.buffer));
-    },
+    reuse: (piece) => spare.give(piece),
     end: () => over.abort(OVER),
   };
 }
@@ -45,12 +43,12 @@ export function growingFile(name: string, fd: number, clock: Clock, opening = ()
 class Growing extends Readable {
   #file: LogFile;
   readonly #places: Places;
-  readonly #spare: Buffer[];
+  readonly #spare: Spare;
   readonly #clock: Clock;
   readonly #over: AbortSignal;
   #at: number;
 
-  constructor(file: LogFile, places: Places, spare: Buffer[], clock: Clock, over: AbortSignal) {
+  constructor(file: LogFile, places: Places, spare: Spare, clock: Clock, over: AbortSignal) {
     super({ highWaterMark: READ_BYTES });
     this.#file = file;
     this.#places = places;
@@ -72,12 +70,12 @@ class Growing extends Readable {
   async #next(): Promise<Buffer | null> {
     while (!this.destroyed) {
       const last = this.#over.aborted;
-      const bytes = await this.#file.read(() => this.#spare.pop());
+      const bytes = await this.#file.read(this.#spare.take);
       if (bytes !== undefined) {
         this.#at += bytes.length;
         return bytes;
       }
-      const now = await this.#file.look();
+      const now = this.#file.look();
       if (now === 'shrunk') {
         this.#file = this.#file.anew();
         this.#places.begin(this.#at, this.#file);

@@ -1,13 +1,16 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Position } from '../../batch.ts';
 import type { CheckItem } from '../../check/item.ts';
 import { bytesText } from '../../check/words.ts';
+import { systemClock } from '../../clock.ts';
 import { errorCode } from '../../errors.ts';
-import { findAgain } from './find.ts';
+import type { Log } from '../../log.ts';
+import { Generations } from './generations.ts';
 import type { FileOptions } from './index.ts';
-import { LogFile } from './log-file.ts';
-import { readFilePosition } from './position.ts';
+import { entriesOf, namesIn, realPath } from './listing.ts';
+import { Places } from './places.ts';
+import { identityOf, readFilePosition, sameFile } from './position.ts';
 
 /** Whether a file can be read, and where a run would begin, given the position that the spool has of it. */
 export function checkFile(given: string, options: FileOptions, from: Position | undefined): CheckItem[] {
@@ -59,30 +62,30 @@ function begin(
   { from_start = false }: FileOptions,
   from: Position | undefined,
 ): Pick<CheckItem, 'state' | 'found'> {
-  const current = LogFile.open(path);
   const size = statSync(path).size;
   const position = readFilePosition(from);
+  if (from_start || position === undefined) {
+    const why = position === undefined ? 'never read before' : 'from_start';
+    return { state: 'ok', found: `${bytesText(size)}; read from its beginning (${why})` };
+  }
   const warnings: string[] = [];
-  let found: LogFile | undefined;
-  try {
-    if (from_start || position === undefined) {
-      const why = position === undefined ? 'never read before' : 'from_start';
-      return { state: 'ok', found: `${bytesText(size)}; read from its beginning (${why})` };
-    }
-    found = findAgain(path, position, current, (_, message) => warnings.push(message));
-    if (found === undefined) return { state: 'warning', found: warnings.join('; ').replace(`${path} `, '') };
-    const left = size - found.offset;
-    if (found !== current)
-      return {
-        state: 'ok',
-        found: `${bytesText(size)}; a file that was rotated is finished first, from byte ${found.offset}`,
-      };
+  const places = new Places(path);
+  const log: Log = (_, message) => warnings.push(message);
+  const files = new Generations({ path, follow: false, places, clock: systemClock, log });
+  const real = realPath(path);
+  files.resume(entriesOf(real, namesIn(dirname(real))), position);
+  files.close();
+  const [warning] = warnings;
+  if (warning !== undefined) return { state: 'warning', found: warning.replace(`${path} `, '') };
+  const at = readFilePosition(places.of(files.offset))!;
+  if (!sameFile(at, identityOf(statSync(path, { bigint: true }))))
     return {
       state: 'ok',
-      found: `${bytesText(size)}; goes on at byte ${found.offset}, ${left === 0 ? 'its end' : `${bytesText(left)} to read`}`,
+      found: `${bytesText(size)}; a file that was rotated is finished first, from byte ${at.offset}`,
     };
-  } finally {
-    if (found !== current) found?.close();
-    current?.close();
-  }
+  const left = size - at.offset;
+  return {
+    state: 'ok',
+    found: `${bytesText(size)}; goes on at byte ${at.offset}, ${left === 0 ? 'its end' : `${bytesText(left)} to read`}`,
+  };
 }

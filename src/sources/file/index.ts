@@ -4,10 +4,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { errorCode, UsageError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Opened, ByteSource } from '../source.ts';
-import { findAgain } from './find.ts';
-import { LogFile } from './log-file.ts';
 import { pipeSource } from './pipe.ts';
-import { Places } from './places.ts';
 import { readFilePosition } from './position.ts';
 import { Tail } from './tail.ts';
 
@@ -27,25 +24,19 @@ export function fileSource(given: string, options: FileOptions = {}): ByteSource
   const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
   const stats = checkReadable('--input', given, follow);
   if (stats !== undefined && !stats.isFile()) return pipeSource(path, follow && stats.isFIFO());
-  const places = new Places(path);
   let tail: Tail | undefined;
   return {
     name: path,
     resumes: true,
     follows: follow,
-    open(from): Opened {
-      const current = LogFile.open(path);
-      const position = from_start ? undefined : readFilePosition(from);
-      const found = position === undefined ? undefined : findAgain(path, position, current, log);
-      const older = found !== undefined && found !== current;
-      if (older) current?.close();
-      const file = found ?? current;
-      if (file === undefined && !follow) throw new UsageError(`--input ${given}: there is no such file`);
-      const bytes = (tail = new Tail({ path, file, older, follow, places, clock, log }));
-      const offset = file?.offset ?? 0;
-      return found === undefined ? { bytes, offset, carried: from_start ? 'again' : 'end' } : { bytes, offset };
+    open(position): Opened {
+      const from = from_start ? undefined : readFilePosition(position);
+      const bytes = (tail = new Tail({ path, follow, from, clock, log }));
+      if (!bytes.any && !follow) throw new UsageError(`--input ${given}: there is no such file`);
+      const { offset, resumed } = bytes;
+      return resumed ? { bytes, offset } : { bytes, offset, carried: from_start ? 'again' : 'end' };
     },
-    position: (offset) => places.of(offset),
+    position: (offset) => tail?.places.of(offset) ?? { path, offset },
     reuse: (read) => tail?.reuse(read),
   };
 }

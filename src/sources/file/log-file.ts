@@ -1,4 +1,4 @@
-import { closeSync, constants, fstat, fstatSync, openSync, read, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { errorCode } from '../../errors.ts';
@@ -8,13 +8,30 @@ import { identityOf, sameFile, type FilePosition, type Fingerprint, type Identit
 export const READ_BYTES = 1 << 19;
 /** Where the size says that there is nothing, as of a file in /proc. */
 const LEAST_BYTES = 1 << 14;
-const FINGERPRINT_BYTES = 1024;
+export const FINGERPRINT_BYTES = 1024;
+
+/** There is none, or a link has taken its place. */
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 const readFrom = promisify(read);
-const statsOf = promisify(fstat);
+
+/** What a log was written to until it was rotated, from some offset on. Held open, so that it may be renamed or deleted. */
+export interface Generation {
+  readonly identity: Identity;
+  readonly fingerprint: Fingerprint;
+  /** Of what is read next; in a compressed file, of its uncompressed bytes. */
+  readonly offset: number;
+  /** What comes next; undefined at the end. Rejects when it cannot be read. */
+  read(spare: () => Buffer | undefined): Promise<Buffer | undefined>;
+  /** Whether there is more than was read, or less. */
+  look(): 'grown' | 'shrunk' | 'same';
+  /** As it was last looked at; of a compressed file, what was read. */
+  readonly size: number;
+  close(): void;
+}
 
 /** A regular file, held open: it may be renamed or deleted, and is read to its end all the same. */
-export class LogFile {
+export class LogFile implements Generation {
   readonly identity: Identity;
   readonly #fd: number;
   /** Of its beginning, as far as it has one: goes along until it is long enough. */
@@ -31,13 +48,14 @@ export class LogFile {
   }
 
   /** Undefined if there is no such file, or none that could be read twice: a directory, a pipe. */
-  static open(path: string): LogFile | undefined {
+  static open(path: string, follow_links = true): LogFile | undefined {
     let fd: number;
     try {
       // A pipe would wait here for whoever writes to it.
-      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow_links ? 0 : constants.O_NOFOLLOW);
+      fd = openSync(path, flags);
     } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+      if (GONE.has(errorCode(error) ?? '')) return undefined;
       throw error;
     }
     if (fstatSync(fd).isFile()) return new LogFile(fd);
@@ -59,13 +77,36 @@ export class LogFile {
   resume(position: FilePosition): 'resumed' | 'another' | 'truncated' | 'rewritten' {
     if (!sameFile(this.identity, position)) return 'another';
     if (this.#size < position.offset) return 'truncated';
-    const { length, crc } = this.#fingerprint(position.fingerprint.length);
-    if (length !== position.fingerprint.length || crc !== position.fingerprint.crc) return 'rewritten';
+    if (!this.#begins(position.fingerprint)) return 'rewritten';
     this.offset = position.offset;
     return 'resumed';
   }
 
-  /** What comes next; undefined at the end. `spare` gives memory of READ_BYTES for it, if there is some. */
+  /** Goes to the position in a copy of its file: what was copied before it was truncated. */
+  resumeCopy({ fingerprint, offset }: FilePosition): boolean {
+    if (fingerprint.length === 0 || this.#size < offset || !this.#begins(fingerprint)) return false;
+    this.offset = offset;
+    return true;
+  }
+
+  /** Goes behind the last line that is whole. */
+  skip(): void {
+    const tail = Buffer.alloc(Math.min(this.#size, READ_BYTES));
+    const length = readSync(this.#fd, tail, 0, tail.length, this.#size - tail.length);
+    const newline = tail.lastIndexOf(10, length - 1);
+    this.offset = newline === -1 ? this.#size : this.#size - tail.length + newline + 1;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** True when it does not begin as it did. */
+  get rewritten(): boolean {
+    return !this.#begins(this.fingerprint);
+  }
+
+  /** `spare` gives memory of READ_BYTES for it, if there is some. */
   async read(spare: () => Buffer | undefined): Promise<Buffer | undefined> {
     const left = this.#size - this.offset;
     const most = left > 0 ? Math.min(left, READ_BYTES) : LEAST_BYTES;
@@ -82,14 +123,18 @@ export class LogFile {
     return bytes;
   }
 
-  /** Whether there is more than was read, or less. */
-  async look(): Promise<'grown' | 'shrunk' | 'same'> {
-    this.#size = (await statsOf(this.#fd)).size;
+  look(): 'grown' | 'shrunk' | 'same' {
+    this.#size = fstatSync(this.#fd).size;
     return this.#size > this.offset ? 'grown' : this.#size < this.offset ? 'shrunk' : 'same';
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  #begins({ crc, length }: Fingerprint): boolean {
+    const own = this.#fingerprint(length);
+    return own.length === length && own.crc === crc;
   }
 
   #fingerprint(most: number): Fingerprint {

@@ -1,7 +1,7 @@
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { OVER, type Clock } from '../../clock.ts';
-import { realPath } from './find.ts';
+import { realPath } from './listing.ts';
 
 /** How often a file that was read to its end is looked at. */
 export const POLL_MS = 250;

@@ -1,12 +1,12 @@
 import type { Position } from '../../batch.ts';
-import type { LogFile } from './log-file.ts';
+import type { Generation } from './log-file.ts';
 import type { FilePosition } from './position.ts';
 
 interface Stretch {
   /** Offset in the stream of its first byte, and that byte's offset in the file. */
   readonly start: number;
   readonly offset: number;
-  readonly file: LogFile;
+  readonly file: Pick<Generation, 'identity' | 'fingerprint'>;
 }
 
 /** Which bytes of which file the bytes of a stream are: one file follows another in it, and a file itself that was truncated. */
@@ -19,7 +19,7 @@ export class Places {
   }
 
   /** From `start` in the stream on, it is `file` from where that stands. */
-  begin(start: number, file: LogFile): void {
+  begin(start: number, file: Generation): void {
     this.#stretches.push({ start, offset: file.offset, file });
   }
 
