@@ -29,9 +29,12 @@ export class UnderWay {
   }
 }
 
+/** `counted`: in counters, where the name would be one of too many. */
+export type Appending = Pick<Source, 'name' | 'resumes'> & { readonly counted?: string };
+
 /** The batches of one source on their way into the spool, in order. */
 export class Appends {
-  readonly #source: Pick<Source, 'name' | 'resumes'>;
+  readonly #source: Appending;
   /** Up to where the source was decoded. */
   readonly #decoded: () => number;
   readonly #options: PipelineOptions;
@@ -47,7 +50,7 @@ export class Appends {
   #failed = false;
 
   constructor(
-    source: Pick<Source, 'name' | 'resumes'>,
+    source: Appending,
     decoded: () => number,
     options: PipelineOptions,
     reading: Reading,
@@ -70,7 +73,7 @@ export class Appends {
 
   /** Resolves when more may be decoded: a full spool does not commit, and so it holds the source back. */
   async add({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
-    this.#options.counters.add(this.#source.name, counts);
+    this.#options.counters.add(this.#source.counted ?? this.#source.name, counts);
     const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoded() !== this.#offset;
     if (batch.rows.length > 0 || due) this.#append(batch);
     await this.#under_way.room();
@@ -78,7 +81,7 @@ export class Appends {
 
   /** The last batch for now. Its position is appended though it has no rows; resolves when all of them are committed. */
   async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
-    this.#options.counters.add(this.#source.name, counts);
+    this.#options.counters.add(this.#source.counted ?? this.#source.name, counts);
     const moved = this.#decoded() !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
     if (batch.rows.length > 0 || moved || batch.ended === true) this.#append(batch, true);
     await this.#last;

@@ -43,6 +43,7 @@ export function bump(counts: Map<string, number>, key: string): void {
 export class Counters {
   /** Of all sources; for who looks at them without a registry. */
   readonly read: { -readonly [K in keyof ReadTotals]: number } = { bytes: 0, lines: 0, events: 0 };
+  readonly registry: Registry;
   readonly #bytes: Counter;
   readonly #lines: Counter;
   readonly #blank: Counter;
@@ -55,6 +56,7 @@ export class Counters {
   #requests: Counter | undefined;
 
   constructor(registry: Registry, spool: () => ReturnType<Spool['usage']>) {
+    this.registry = registry;
     const registers = [registry];
     this.#registry = registry;
     const counter = (name: string, help: string, ...labelNames: string[]): Counter =>

@@ -1,4 +1,5 @@
-import { Appends, type UnderWay } from './appends.ts';
+import type { Registry } from 'prom-client';
+import { Appends, type Appending, type UnderWay } from './appends.ts';
 import type { Batch, Position } from './batch.ts';
 import type { Clock } from './clock.ts';
 import type { Counters, ReadCounts } from './counters.ts';
@@ -36,6 +37,11 @@ export class Intake {
     return this.#reading.decode;
   }
 
+  /** Where metrics are kept. */
+  get registry(): Registry {
+    return this.#options.counters.registry;
+  }
+
   /** True when nothing is appended any more. */
   get over(): boolean {
     return this.#reading.over;
@@ -62,11 +68,7 @@ export class Intake {
   }
 
   /** The batches of a source on their way into the spool, in order. `decoded`: up to where it was decoded. */
-  appends(
-    source: { readonly name: string; readonly resumes: boolean },
-    decoded: () => number,
-    under_way?: UnderWay,
-  ): Appends {
+  appends(source: Appending, decoded: () => number, under_way?: UnderWay): Appends {
     return new Appends(source, decoded, this.#options, this.#reading, under_way);
   }
 

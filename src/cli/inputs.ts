@@ -5,6 +5,9 @@ import type { PipelineConfig, SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
+import { filesSource } from '../sources/files/index.ts';
+import type { Metadata } from '../sources/files/metadata.ts';
+import { filesAround } from './files.ts';
 import { httpSource } from '../sources/http/index.ts';
 import type { Source } from '../sources/source.ts';
 import { onceSource } from '../sources/file/once.ts';
@@ -28,6 +31,7 @@ export function inputs(
   stdin: () => Readable,
   clock: Clock,
   log: Log,
+  metadata: Metadata,
   reading?: Reading,
 ): Inputs {
   const { sources: said = {}, sinks = {} } = config;
@@ -48,7 +52,7 @@ export function inputs(
         'confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
       );
     // A listener is known by its name, not by what it reads.
-    const key = JSON.stringify(config.type === 'http' ? [name, config] : config);
+    const key = JSON.stringify(config.type === 'http' || config.type === 'files' ? [name, config] : config);
     const before = reading?.sources.get(key);
     if (before === undefined && reading !== undefined && config.type === 'stdin') {
       refuse('standard input cannot join a pipeline that runs: restart steptap');
@@ -57,7 +61,9 @@ export function inputs(
       before ??
       (config.type === 'http'
         ? httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log })
-        : sourceOf(config, stdin, clock, log, reading?.known ?? new Set()));
+        : config.type === 'files'
+          ? filesSource(name, config, { ...filesAround(pipeline, name, config), clock, log, metadata })
+          : sourceOf(config, stdin, clock, log, reading?.known ?? new Set()));
     // Positions are kept under its name.
     if (taken.has(source.name)) refuse(`${source.name} is read already, as another source`);
     taken.add(source.name);
@@ -71,7 +77,7 @@ function writesOut(sinks: NonNullable<PipelineConfig['sinks']>): boolean {
 }
 
 function sourceOf(
-  config: Exclude<SourceConfig, { readonly type: 'http' }>,
+  config: Exclude<SourceConfig, { readonly type: 'http' | 'files' }>,
   stdin: () => Readable,
   clock: Clock,
   log: Log,

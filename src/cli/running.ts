@@ -21,6 +21,7 @@ import { inputs, type Inputs, type Reading } from './inputs.ts';
 import { refuseOpen } from './listeners.ts';
 import { readiness, Serving } from './serving.ts';
 import { refuseFixed, refuseSameLanes, type Plan } from './plan.ts';
+import { PodsOfRun } from './pods.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
 import { openState, type State } from './state.ts';
 import { createDeadLetterSink, plannedStores, type PlannedStore, droppable } from './stores.ts';
@@ -75,6 +76,7 @@ export class Running {
   #metrics: MetricsSettings | undefined;
   #prometheus: { readonly lane: Lane; readonly sink: PrometheusSink; readonly counted: number } | undefined;
   readonly #serving: Serving;
+  readonly #pods: PodsOfRun;
   #queries: QueryServer | undefined;
   #pipeline: Pipeline | undefined;
 
@@ -83,6 +85,7 @@ export class Running {
     this.#clock = clock;
     this.#log = log;
     this.#tell = teller(log);
+    this.#pods = new PodsOfRun(clock, log, this.registry);
     this.#serving = new Serving(
       {
         registry: this.registry,
@@ -175,6 +178,7 @@ export class Running {
   }
 
   async #change(plan: Plan): Promise<void> {
+    await this.#pods.become();
     this.settings = plan.settings;
     this.sources = plan.sources;
     this.#decode = plan.decode;
@@ -203,17 +207,18 @@ export class Running {
   async close(): Promise<void> {
     // It may not have come as far as the lane of the dead letters.
     const closing = this.all.map((lane: Lane | undefined) => lane?.sink.close());
-    await Promise.allSettled([this.#queries?.close(), this.#serving.close(), ...closing]);
+    await Promise.allSettled([this.#queries?.close(), this.#serving.close(), this.#pods.close(), ...closing]);
     await this.state.close();
   }
 
   async #plan(settings: Settings): Promise<Plan> {
     refuseOpen(settings);
     const stdin = (): Readable => this.#detached ?? process.stdin;
-    const decode = decoding(settings);
+    await this.#pods.plan(settings);
+    const decode = this.#pods.known(decoding(settings));
     const given = this.#options.sources?.map((source): [string, Source] => [source.name, source]);
     const sources =
-      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.#reading()) : new Map(given);
+      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.#pods.metadata, this.#reading()) : new Map(given);
     const metrics = metricsSettings(settings);
     const embedding = (): void => {
       if (this.#pipeline === undefined) {
@@ -241,6 +246,7 @@ export class Running {
   }
 
   async #begin(plan: Plan): Promise<void> {
+    await this.#pods.become();
     const { settings } = plan;
     const { state } = this;
     this.settings = settings;

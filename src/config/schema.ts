@@ -6,6 +6,7 @@ import { CONSTANT_FIELDS } from '../origin.ts';
 import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import type { FileSourceOptions } from '../sources/file/schema.ts';
+import type { FilesOptions } from '../sources/files/schema.ts';
 import type { httpOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 
@@ -142,6 +143,7 @@ type Named<Components, Types extends keyof Components> = {
 
 export type SourceConfig =
   | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
+  | ({ readonly type: 'files' } & FilesOptions)
   | ({ readonly type: 'http' } & Partial<FromSchema<typeof httpOptions>>)
   | { readonly type: 'stdin'; readonly confirm?: 'rsyslog' };
 export type SinkConfig = Named<typeof SINKS, SinkType> & SinkCommon;

@@ -39,6 +39,8 @@ interface Held {
   readonly file: Generation;
   /** When it was last seen to change, since it left the path; undefined while it is there. */
   changed_ms: number | undefined;
+  /** True when it has no name any more. */
+  deleted: boolean;
 }
 
 /**
@@ -165,7 +167,18 @@ export class Generations {
   /** Bytes of files that are not in the directory any more: the disk has them until they are read. */
   get deleted_bytes(): number {
     let bytes = 0;
-    for (const { file } of this.#held) if (!this.#known.has(keyOf(file.identity))) bytes += file.size - file.offset;
+    for (const { file, deleted } of this.#held) if (deleted) bytes += Math.max(0, file.size - file.offset);
+    return bytes;
+  }
+
+  /** Gives up the deleted files, but for the one in hand. Gives how many bytes of them were not read. */
+  giveUp(): number {
+    let bytes = 0;
+    for (const held of this.#held.slice(1).filter(({ deleted }) => deleted)) {
+      bytes += held.file.size - held.file.offset;
+      held.file.close();
+      this.#held.splice(this.#held.indexOf(held), 1);
+    }
     return bytes;
   }
 
@@ -278,7 +291,7 @@ export class Generations {
   /** Those that are not the last are not at the path any more. */
   #hold(files: readonly Generation[]): void {
     const first = this.#held.length === 0;
-    for (const file of files) this.#held.push({ file, changed_ms: undefined });
+    for (const file of files) this.#held.push({ file, changed_ms: undefined, deleted: false });
     if (first && files.length > 0) this.#begin(files[0]!);
     this.#age();
   }
@@ -294,6 +307,7 @@ export class Generations {
     for (const held of this.#held) {
       const { file } = held;
       if (this.#current !== undefined && sameFile(file.identity, this.#current)) continue;
+      held.deleted = !this.#known.has(keyOf(file.identity)) && file instanceof LogFile;
       const before = file.size;
       file.look();
       if (held.changed_ms === undefined || file.size > before) held.changed_ms = now;
@@ -323,7 +337,7 @@ export class Generations {
     log('warning', `${path} was truncated; it is read from its beginning`, { path });
     lost?.(0);
     const anew = file.anew();
-    this.#held[0] = { file: anew, changed_ms: held.changed_ms };
+    this.#held[0] = { ...held, file: anew };
     return this.#goOn(anew);
   }
 

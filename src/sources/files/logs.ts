@@ -1,0 +1,192 @@
+import { basename, dirname } from 'node:path';
+import type { Clock } from '../../clock.ts';
+import { errorCode } from '../../errors.ts';
+import type { Intake } from '../../intake.ts';
+import type { Log } from '../../log.ts';
+import { Generations } from '../file/generations.ts';
+import { entriesOf, namesIn } from '../file/listing.ts';
+import { Places } from '../file/places.ts';
+import { readFilePosition } from '../file/position.ts';
+import { Discovery } from './discovery.ts';
+import { Folders } from './folders.ts';
+import type { TailMetrics } from './metrics.ts';
+import { Tailed } from './tailed.ts';
+
+/** A log that cannot be opened is tried again after so many scans. */
+const AGAIN = 30;
+
+export const RIGHTS =
+  'let its user read it: containerd writes logs for group 0 (run as any user with group 0), cri-o for user 0 alone (run as root, with no capability but DAC_READ_SEARCH)';
+
+export interface LogsOptions {
+  /** In counters. */
+  readonly name: string;
+  readonly discovery: Discovery;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: TailMetrics;
+  /** Where logs are begun of which nothing was read before, at first. */
+  readonly first: () => 'all' | 'end';
+  /** There is a new log. */
+  readonly opened: (log: Tailed) => void;
+  /** Something has happened to a log, or to a directory (undefined). */
+  readonly hint: (log: Tailed | undefined) => void;
+}
+
+/** The logs that there are: found, held, and let go when there is nothing of them any more. */
+export class Logs {
+  readonly all = new Map<string, Tailed>();
+  readonly folders: Folders;
+  readonly #options: LogsOptions;
+  readonly #intake: Intake;
+  /** Paths that were looked at, with the log that they lead to; undefined if it is not read. */
+  readonly #seen = new Map<string, Tailed | undefined>();
+  /** Directories of logs. */
+  readonly #by = new Map<string, Set<Tailed>>();
+  /** To be tried again: links that lead nowhere, and logs that cannot be opened. */
+  readonly #again = new Set<string>();
+  readonly #said = new Set<string>();
+  #scans = 0;
+
+  constructor(options: LogsOptions, intake: Intake) {
+    this.#options = options;
+    this.#intake = intake;
+    this.folders = new Folders({
+      globs: options.discovery.globs,
+      found: (path) => this.#found(path),
+      listed: (directory, names) => this.#listed(directory, names),
+      changed: (directory, name) => options.hint(name === '' ? undefined : this.all.get(`${directory}/${name}`)),
+      failed: (directory, code) => this.#say(directory, `${directory} cannot be read (${code}): ${RIGHTS}`),
+      unwatched: (code) => {
+        const why = code === 'ENOSPC' ? 'fs.inotify.max_user_watches' : 'fs.inotify.max_user_instances';
+        options.log(
+          'warning',
+          `changes of files are not told (${code}; ${why} is used up): they are looked at once a second`,
+        );
+      },
+    });
+  }
+
+  /** Finds what is new, what was rotated and what is gone. */
+  scan(): void {
+    this.#scans += 1;
+    for (const path of [...this.#again]) {
+      if (this.#scans % AGAIN !== 0 && this.#said.has(path)) continue;
+      this.#seen.delete(path);
+      this.#again.delete(path);
+      this.#found(path);
+    }
+    this.folders.scan();
+    if (this.#seen.size > 4 * this.all.size + 10_000) this.#seen.clear();
+  }
+
+  /** Those that an earlier process has read, and of which nothing matches any more: their last files may be there still. */
+  orphans(): void {
+    const { discovery } = this.#options;
+    for (const path of this.#intake.positions.keys()) {
+      if (discovery.owns(path) && !this.all.has(path) && !this.#again.has(path)) this.#adopt(path);
+    }
+  }
+
+  /** There is nothing of it any more. */
+  forget(log: Tailed): void {
+    log.files.close();
+    this.all.delete(log.path);
+    for (const [path, of] of this.#seen) if (of === log) this.#seen.delete(path);
+    const directory = dirname(log.path);
+    this.folders.leave(directory);
+    const there = this.#by.get(directory);
+    there?.delete(log);
+    if (there?.size === 0) this.#by.delete(directory);
+  }
+
+  /** Begins one that was excluded with what is written from now on. */
+  include(log: Tailed): void {
+    log.files.begin(entriesOf(log.path, namesIn(dirname(log.path))), 'end');
+  }
+
+  close(): void {
+    this.folders.close();
+    for (const log of this.all.values()) log.files.close();
+  }
+
+  #found(path: string): void {
+    if (this.#seen.has(path) || this.#again.has(path)) return;
+    const found = this.#options.discovery.look(path);
+    if (found.is === 'dangling') this.#again.add(path);
+    else if (found.is === 'refused') this.#say(path, `${path} is not read: ${found.why}`);
+    if (found.is === 'log') this.#open(path, found.path, found.place);
+    else if (found.is !== 'dangling') this.#seen.set(path, undefined);
+  }
+
+  #open(path: string, real: string, place: Tailed['place']): void {
+    const known = this.all.get(real);
+    if (known !== undefined) {
+      this.#seen.set(path, known);
+      return;
+    }
+    try {
+      this.#seen.set(path, this.#begin(real, place));
+    } catch (error) {
+      this.#seen.delete(path);
+      this.#again.add(path);
+      const code = errorCode(error) ?? (error as Error).message;
+      const todo = code === 'EACCES' || code === 'EPERM' ? RIGHTS : 'it is tried again';
+      this.#say(path, `${path} cannot be read (${code}): ${todo}`);
+    }
+  }
+
+  /** One whose path is gone: only its position and perhaps its rotated files are left. */
+  #adopt(path: string): void {
+    const found = this.#options.discovery.place(path);
+    if (found.is !== 'log') return;
+    try {
+      this.#begin(path, found.place);
+    } catch (error) {
+      this.#say(path, `${path} cannot be read (${errorCode(error)}): ${RIGHTS}`);
+    }
+  }
+
+  #begin(path: string, place: Tailed['place']): Tailed {
+    const { name, clock, log, metrics, first, opened } = this.#options;
+    const places = new Places(path);
+    const lost = (bytes: number): void => metrics.lost(bytes);
+    const files = new Generations({ path, follow: true, guarded: true, places, clock, log, lost });
+    const position = readFilePosition(this.#intake.positions.get(path));
+    const directory = dirname(path);
+    const entries = entriesOf(path, namesIn(directory));
+    let resumed = true;
+    if (position === undefined) files.begin(entries, first());
+    else resumed = files.resume(entries, position);
+    const tailed = new Tailed(path, place, files, places, { counted: name, severed: !resumed });
+    this.all.set(path, tailed);
+    this.folders.ask(directory);
+    const there = this.#by.get(directory) ?? new Set();
+    this.#by.set(directory, there.add(tailed));
+    opened(tailed);
+    return tailed;
+  }
+
+  #listed(directory: string, names: readonly string[]): void {
+    const logs = this.#by.get(directory);
+    if (logs === undefined) return;
+    for (const log of logs) {
+      if (log.state === 'excluded') continue;
+      try {
+        const own = basename(log.path);
+        log.files.see(entriesOf(log.path, logs.size === 1 ? names : names.filter((name) => name.startsWith(own))));
+        this.#options.hint(log);
+      } catch (error) {
+        this.#say(log.path, `a file of ${log.path} cannot be read (${errorCode(error)}): ${RIGHTS}`);
+      }
+    }
+  }
+
+  /** Once for a path. */
+  #say(path: string, message: string): void {
+    if (this.#said.has(path)) return;
+    if (this.#said.size > 10_000) this.#said.clear();
+    this.#said.add(path);
+    this.#options.log('warning', message, { path });
+  }
+}
