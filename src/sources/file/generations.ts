@@ -6,8 +6,10 @@ import { LogFile, type Generation } from './log-file.ts';
 import type { Places } from './places.ts';
 import { sameFile, type FilePosition, type Fingerprint, type Identity } from './position.ts';
 
-/** Whoever writes opens the new file some time after the rename, and may write to the old one until then. */
+/** Whoever writes opens the new file some time after the rename, and may write to the old one until then; of several, some may do so later than others. */
 const LATE_MS = 500;
+/** A runtime is alone with its log: when the new file has something, the old one is closed, but for a write that is under way. */
+const ALONE_MS = 20;
 /** Files that were read to their end, which may turn up compressed. */
 const REMEMBERED = 16;
 
@@ -24,6 +26,8 @@ export interface GenerationsOptions {
   readonly lost?: (bytes: number) => void;
   /** True for a path that nobody has vouched for: a link in its place is not followed. */
   readonly guarded?: boolean;
+  /** True when one process alone writes it. */
+  readonly alone?: boolean;
 }
 
 /** Where a log is begun of which no position says how far it was read. */
@@ -48,7 +52,7 @@ interface Held {
  *
  *   in hand    the oldest that was not read to its end; it is what `read` reads
  *   held       younger ones, in their order; the last may be the one at the path, which is still written to
- *   left       read to its end and not the last, with nothing new for LATE_MS: closed
+ *   left       read to its end and not the last, with nothing new for a while (LATE_MS): closed
  *
  * Whoever has it says what there is (`see`), whenever the directory may have changed. Between two files stands a newline if the first does not end in one: their
  * lines never merge.
@@ -64,8 +68,9 @@ export class Generations {
   #current: Identity | undefined;
   /** How many files it has. */
   #count = 0;
-  /** Offset in the stream of all of them. */
+  /** Offset in the stream of all of them, and where that begins. */
   #at = 0;
+  #start = 0;
   /** The last byte that came out, if any did. */
   #last = NEWLINE[0];
 
@@ -75,7 +80,7 @@ export class Generations {
 
   /** Where the stream of its bytes begins: the offset in the first file. */
   get offset(): number {
-    return this.#at;
+    return this.#start;
   }
 
   /** True while a file is held. */
@@ -297,7 +302,7 @@ export class Generations {
   }
 
   #begin(file: Generation): void {
-    if (this.#at === 0 && this.#last === NEWLINE[0]) this.#at = file.offset;
+    if (this.#at === 0) this.#at = this.#start = file.offset;
     this.#options.places.begin(this.#at, file);
   }
 
@@ -321,8 +326,10 @@ export class Generations {
   /** True when nothing more will be written to it, and there is another. */
   #mayLeave({ file, changed_ms }: Held): boolean {
     if (this.#held.length < 2) return false;
-    if (!this.#options.follow || file instanceof GzFile) return true;
-    return this.#options.clock.monotonic() - (changed_ms ?? Infinity) >= LATE_MS;
+    const { follow, alone = false, clock } = this.#options;
+    if (!follow || file instanceof GzFile) return true;
+    const late = alone && this.#held[1]!.file.size > 0 ? ALONE_MS : LATE_MS;
+    return clock.monotonic() - (changed_ms ?? Infinity) >= late;
   }
 
   #leave({ file }: Held): Buffer | undefined {

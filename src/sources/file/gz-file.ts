@@ -1,4 +1,5 @@
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, type ReadStream } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { constants as zlib, crc32, createGunzip, gunzipSync, type Gunzip } from 'node:zlib';
 import { errorCode } from '../../errors.ts';
 import { parseTime } from '../../time.ts';
@@ -13,7 +14,7 @@ const PATIENCE_MS = 5_000;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)/;
 
 interface Unzipping {
-  readonly input: ReadStream;
+  readonly input: Readable;
   readonly bytes: Gunzip;
   readonly pieces: AsyncIterator<Buffer>;
   /** Uncompressed bytes that have come out. */
@@ -125,7 +126,7 @@ export class GzFile implements Generation {
   }
 
   #open(): Unzipping {
-    const input = createReadStream('', { fd: this.#fd, start: 0, autoClose: false });
+    const input = contentOf(this.#fd);
     const bytes = createGunzip({ chunkSize: 1 << 18 });
     input.on('error', (error) => bytes.destroy(error));
     input.pipe(bytes);
@@ -141,6 +142,20 @@ export class GzFile implements Generation {
     else if (now - this.#stuck.since_ms > PATIENCE_MS) throw error;
     return undefined;
   }
+}
+
+/** The bytes of a file, which stays open: a ReadStream would close it, whatever it is told. */
+function contentOf(fd: number): Readable {
+  let at = 0;
+  return new Readable({
+    read(size) {
+      read(fd, Buffer.allocUnsafe(size), 0, size, at, (error, length, bytes) => {
+        at += length;
+        if (error !== null) this.destroy(error);
+        else this.push(length === 0 ? null : bytes.subarray(0, length));
+      });
+    },
+  });
 }
 
 /** Undefined if it is not gzip. */

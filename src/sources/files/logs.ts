@@ -151,7 +151,7 @@ export class Logs {
     const { name, clock, log, metrics, first, opened } = this.#options;
     const places = new Places(path);
     const lost = (bytes: number): void => metrics.lost(bytes);
-    const files = new Generations({ path, follow: true, guarded: true, places, clock, log, lost });
+    const files = new Generations({ path, follow: true, guarded: true, alone: true, places, clock, log, lost });
     const position = readFilePosition(this.#intake.positions.get(path));
     const directory = dirname(path);
     const entries = entriesOf(path, namesIn(directory));

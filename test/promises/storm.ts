@@ -1,0 +1,142 @@
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { line } from '../cli/parts.ts';
+import type { Random } from './random.ts';
+
+/** What kubelet keeps of a log, the one that is written among them. */
+const KEPT = 5;
+
+/** A log as containerd writes it and kubelet rotates it, much faster than either. */
+export class StormLog {
+  readonly path: string;
+  readonly written: string[] = [];
+  rotations = 0;
+  readonly kills: number[] = [];
+  readonly #random: Random;
+  readonly #rotated: { path: string; ino: number }[] = [];
+  #fd: number;
+
+  constructor(path: string, random: Random) {
+    mkdirSync(dirname(path), { recursive: true });
+    this.path = path;
+    this.#random = random;
+    this.#fd = openSync(path, 'a');
+  }
+
+  /** Writes a few steps, on both streams: some whole, some that the runtime has cut, their pieces between each other's. */
+  write(): void {
+    const [out, err] = [this.#pieces('stdout'), this.#pieces('stderr')];
+    while (out.length + err.length > 0) {
+      const from = err.length === 0 || (out.length > 0 && this.#random.chance(0.5)) ? out : err;
+      writeSync(this.#fd, from.shift()!);
+    }
+  }
+
+  /** Renames the file in the middle of lines: of one the pieces go on in the next file, of another the last bytes come late. */
+  rotate(mayGo: (inodes: readonly number[]) => boolean): void {
+    const [out, err] = [this.#pieces('stdout', 3), this.#pieces('stderr', 2)];
+    writeSync(this.#fd, out.shift()!);
+    const late = err.shift()!;
+    writeSync(this.#fd, late.slice(0, 40));
+    const path = `${this.path}.20260219-${String(++this.rotations).padStart(6, '0')}`;
+    const { ino } = statSync(this.path);
+    renameSync(this.path, path);
+    this.#rotated.push({ path, ino });
+    writeSync(this.#fd, late.slice(40));
+    closeSync(this.#fd);
+    this.#fd = openSync(this.path, 'a');
+    for (const piece of [...err, ...out]) writeSync(this.#fd, piece);
+    this.#compress();
+    this.#remove(mayGo);
+  }
+
+  /** Of the file that is written. */
+  get inode(): number {
+    return statSync(this.path).ino;
+  }
+
+  /** True when it is one of the files that there are still, compressed or not. */
+  has(ino: number): boolean {
+    return ino === this.inode || this.#rotated.some((file) => file.ino === ino);
+  }
+
+  end(): void {
+    closeSync(this.#fd);
+  }
+
+  /** All but the newest, as kubelet does it: whoever reads may be at that one still. */
+  #compress(): void {
+    for (const file of this.#rotated.slice(0, -1)) {
+      if (file.path.endsWith('.gz')) continue;
+      writeFileSync(`${file.path}.tmp`, gzipSync(readFileSync(file.path)));
+      renameSync(`${file.path}.tmp`, `${file.path}.gz`);
+      unlinkSync(file.path);
+      file.path += '.gz';
+    }
+  }
+
+  #remove(mayGo: (inodes: readonly number[]) => boolean): void {
+    while (
+      this.#rotated.length > KEPT - 1 &&
+      mayGo([...this.#rotated.map(({ ino }) => ino), statSync(this.path).ino])
+    ) {
+      unlinkSync(this.#rotated.shift()!.path);
+    }
+  }
+
+  #pieces(stream: string, count = this.#random.chance(0.2) ? this.#random.between(2, 4) : 1): string[] {
+    const name = `${stream} ${this.written.length}`;
+    this.written.push(name);
+    const text = line(name).trimEnd();
+    const time = `${new Date().toISOString().slice(0, -1)}000000Z`;
+    const length = Math.ceil(text.length / count);
+    return Array.from({ length: count }, (_, n) => {
+      const flag = n === count - 1 ? 'F' : 'P';
+      return `${time} ${stream} ${flag} ${text.slice(n * length, (n + 1) * length)}\n`;
+    });
+  }
+}
+
+/** True when the process has one of the files open. */
+export function holds(pid: number | undefined, inodes: readonly number[]): boolean {
+  if (pid === undefined) return false;
+  try {
+    const directory = `/proc/${pid}/fd`;
+    return readdirSync(directory).some((fd) => {
+      const stats = statSync(join(directory, fd), { throwIfNoEntry: false });
+      return stats?.isFile() === true && inodes.includes(stats.ino);
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** How one would tail a file: what is at the path, four times a second, from where it was. A control: it loses lines. */
+export async function naive(path: string, over: () => boolean): Promise<string> {
+  let [text, at, ino] = ['', 0, 0];
+  while (!over()) {
+    const fd = openSync(path, 'r');
+    const bytes = readFileSync(fd);
+    const now = statSync(path).ino;
+    closeSync(fd);
+    if (now !== ino || bytes.length < at) at = 0;
+    ino = now;
+    text += bytes.toString('latin1', at);
+    at = bytes.length;
+    await sleep(250);
+  }
+  return text;
+}
