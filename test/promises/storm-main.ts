@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const server = await startClickHouse();
 let failed = false;
-for (const period_ms of (process.env['P'] ? [Number(process.env['P'])] : [20, 50, 200])) {
+for (const period_ms of [20, 50, 200]) {
   const rotations = Math.ceil((Number(values.seconds) * 1000) / period_ms);
   const options = { seed, period_ms, rotations, kills: Number(values.kills), merciless: values.merciless, server };
   const verdict = await storm(options);

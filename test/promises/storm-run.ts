@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../../src/batch.ts';
+import { readFilePosition } from '../../src/sources/file/position.ts';
 import { diskFs } from '../../src/spool/files.ts';
 import { standing } from '../../src/spool/inspect.ts';
 import type { ClickHouseServer } from '../support/clickhouse-server.ts';
@@ -49,11 +50,11 @@ export async function storm(options: StormOptions): Promise<StormVerdict> {
   try {
     steptap.start();
     const pid = (): number | undefined => (steptap.life?.running() === true ? steptap.life.child.pid : undefined);
-    const mayGo = (inodes: readonly number[]): boolean => merciless || holds(pid(), inodes);
+    const mayGo = (files: readonly string[]): boolean => merciless || holds(pid(), files);
     const at = Array.from({ length: kills }, (_, n) => Math.round(((n + 1) * rotations) / (kills + 1)));
     let down = 0;
     await until(
-      () => holds(pid(), [log.inode]),
+      () => holds(pid(), [log.which]),
       () => 'it never opened the file',
     );
     while (log.rotations < rotations) {
@@ -71,14 +72,13 @@ export async function storm(options: StormOptions): Promise<StormVerdict> {
           20_000,
           5,
         );
-        log.kills.push(log.written.length);
         steptap.kill();
         await steptap.life?.ended;
         down = 3;
       } else if (down > 0 && --down === 0) {
         steptap.start();
         await until(
-          () => holds(pid(), [log.inode]),
+          () => holds(pid(), [log.which]),
           () => `it never came back: ${steptap.life?.stderr()}`,
         );
       }
@@ -101,14 +101,6 @@ export async function storm(options: StormOptions): Promise<StormVerdict> {
     steptap.kill('SIGTERM');
     await steptap.life?.ended;
     const [rows = 0, distinct = 0] = await stored();
-    if (process.env['STORM_DEBUG']) {
-      const names = (await server.query(`SELECT step_raw, count() FROM ${database}.steps GROUP BY 1 FORMAT TSV`)).trim().split('\n').map((l) => l.split('\t'));
-      const have = new Map(names.map(([a, b]) => [a, Number(b)]));
-      console.log('MISSING', log.written.filter((n) => !have.has(n)), 'TWICE', [...have].filter(([, c]) => c > 1), 'of', log.written.length);
-      console.log('LOGS', await server.query(`SELECT message FROM ${database}.logs`));
-      for (const f of await readdir(join(home, 'state/dead-letters')).catch(() => [])) console.log('DEAD', String(await (await import('node:fs/promises')).readFile(join(home, 'state/dead-letters', f))).slice(0, 600));
-      console.log('KILLS', log.kills);
-    }
     const seen = new Set(Array.from((await control).matchAll(/"step": "(std\w+ \d+)"/g), ([, name]) => name));
     return {
       written: log.written.length,
@@ -127,10 +119,11 @@ export async function storm(options: StormOptions): Promise<StormVerdict> {
   }
 }
 
-/** Inode of the file up to which the spool has the log. */
-async function committed(home: string, path: string): Promise<number> {
+/** The file up to which the spool has the log. */
+async function committed(home: string, path: string): Promise<string> {
   const { positions } = await standing(diskFs, join(home, 'state/spool')).catch(() => ({ positions: new Map() }));
-  return Number((positions as ReadonlyMap<string, Position>).get(path)?.['ino'] ?? 0);
+  const position = readFilePosition((positions as ReadonlyMap<string, Position>).get(path));
+  return `${position?.ino} ${position?.birthtime_ns}`;
 }
 
 function pipelineOf(home: string, url: string, database: string): string {

@@ -24,9 +24,8 @@ export class StormLog {
   readonly path: string;
   readonly written: string[] = [];
   rotations = 0;
-  readonly kills: number[] = [];
   readonly #random: Random;
-  readonly #rotated: { path: string; ino: number }[] = [];
+  readonly #rotated: { path: string; readonly which: string; compressed: string }[] = [];
   #fd: number;
 
   constructor(path: string, random: Random) {
@@ -46,15 +45,15 @@ export class StormLog {
   }
 
   /** Renames the file in the middle of lines: of one the pieces go on in the next file, of another the last bytes come late. */
-  rotate(mayGo: (inodes: readonly number[]) => boolean): void {
+  rotate(mayGo: (files: readonly string[]) => boolean): void {
     const [out, err] = [this.#pieces('stdout', 3), this.#pieces('stderr', 2)];
     writeSync(this.#fd, out.shift()!);
     const late = err.shift()!;
     writeSync(this.#fd, late.slice(0, 40));
     const path = `${this.path}.20260219-${String(++this.rotations).padStart(6, '0')}`;
-    const { ino } = statSync(this.path);
+    const which = this.which;
     renameSync(this.path, path);
-    this.#rotated.push({ path, ino });
+    this.#rotated.push({ path, which, compressed: '' });
     writeSync(this.#fd, late.slice(40));
     closeSync(this.#fd);
     this.#fd = openSync(this.path, 'a');
@@ -63,14 +62,15 @@ export class StormLog {
     this.#remove(mayGo);
   }
 
-  /** Of the file that is written. */
-  get inode(): number {
-    return statSync(this.path).ino;
+  /** The file that is written. */
+  get which(): string {
+    return whichOf(this.path);
   }
 
-  /** True when it is one of the files that there are still, compressed or not. */
-  has(ino: number): boolean {
-    return ino === this.inode || this.#rotated.some((file) => file.ino === ino);
+  /** True when it is one of the files that there are still, compressed or not: by inode and time of birth; once compressed, it may be known by its inode. */
+  has(which: string): boolean {
+    const [ino] = which.split(' ');
+    return which === this.which || this.#rotated.some((file) => file.which === which || file.compressed === ino);
   }
 
   end(): void {
@@ -85,14 +85,12 @@ export class StormLog {
       renameSync(`${file.path}.tmp`, `${file.path}.gz`);
       unlinkSync(file.path);
       file.path += '.gz';
+      file.compressed = `${statSync(file.path).ino}`;
     }
   }
 
-  #remove(mayGo: (inodes: readonly number[]) => boolean): void {
-    while (
-      this.#rotated.length > KEPT - 1 &&
-      mayGo([...this.#rotated.map(({ ino }) => ino), statSync(this.path).ino])
-    ) {
+  #remove(mayGo: (files: readonly string[]) => boolean): void {
+    while (this.#rotated.length > KEPT - 1 && mayGo([...this.#rotated.map((file) => file.which), this.which])) {
       unlinkSync(this.#rotated.shift()!.path);
     }
   }
@@ -110,14 +108,23 @@ export class StormLog {
   }
 }
 
+/** Inodes are used again at once. */
+function whichOf(path: string): string {
+  const { ino, birthtimeNs } = statSync(path, { bigint: true });
+  return `${ino} ${birthtimeNs}`;
+}
+
 /** True when the process has one of the files open. */
-export function holds(pid: number | undefined, inodes: readonly number[]): boolean {
+export function holds(pid: number | undefined, files: readonly string[]): boolean {
   if (pid === undefined) return false;
   try {
     const directory = `/proc/${pid}/fd`;
     return readdirSync(directory).some((fd) => {
-      const stats = statSync(join(directory, fd), { throwIfNoEntry: false });
-      return stats?.isFile() === true && inodes.includes(stats.ino);
+      try {
+        return files.includes(whichOf(join(directory, fd)));
+      } catch {
+        return false;
+      }
     });
   } catch {
     return false;

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Position } from '../../batch.ts';
 import type { CheckItem } from '../../check/item.ts';
 import { bytesText } from '../../check/words.ts';
@@ -8,7 +8,7 @@ import { errorCode } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { Generations } from './generations.ts';
 import type { FileOptions } from './index.ts';
-import { entriesOf, namesIn, realPath } from './listing.ts';
+import { filesOf, realPath } from './listing.ts';
 import { Places } from './places.ts';
 import { identityOf, readFilePosition, sameFile } from './position.ts';
 
@@ -73,7 +73,7 @@ function begin(
   const log: Log = (_, message) => warnings.push(message);
   const files = new Generations({ path, follow: false, places, clock: systemClock, log });
   const real = realPath(path);
-  files.resume(entriesOf(real, namesIn(dirname(real))), position);
+  files.resume(filesOf(real), position);
   files.close();
   const [warning] = warnings;
   if (warning !== undefined) return { state: 'warning', found: warning.replace(`${path} `, '') };

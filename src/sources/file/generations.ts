@@ -126,13 +126,18 @@ export class Generations {
     const stays = before !== undefined && current !== undefined && sameFile(before, current);
     // While the file at the path is the same, nothing was rotated: they are copies of it, or older ones that were compressed or renamed.
     if (stays || fresh.length === 0) return;
-    const youngest = this.#held.at(-1)?.file.identity;
+    const inHand = this.#held[0]?.file.identity;
     const wanted = fresh.filter(({ kind, identity }) => {
       if (kind === 'current') return true;
       // With nothing in hand, nobody can say whether a compressed one was read before.
-      return youngest === undefined ? kind === 'rotated' : kind === 'compressed' || isYounger(identity, youngest);
+      return inHand === undefined ? kind === 'rotated' : kind === 'compressed' || isYounger(identity, inHand);
     });
-    this.#hold(this.#open(wanted));
+    const files = this.#open(wanted).filter((file) => {
+      const before = inHand !== undefined && file instanceof GzFile && !file.isAfter(inHand);
+      if (before) file.close();
+      return !before;
+    });
+    this.#hold(files);
   }
 
   /** Looks for more at the end of what was read. */
@@ -237,35 +242,37 @@ export class Generations {
     if (this.#finished.length > REMEMBERED) this.#finished.shift();
   }
 
-  /** Opens them, in their order. What was renamed meanwhile is seen the next time. */
+  /** Opens them in their order: the oldest is the next to be removed. */
   #open(entries: readonly Entry[]): Generation[] {
-    const { guarded = false } = this.#options;
-    const zipped: GzFile[] = [];
-    for (const { path } of entries.filter(({ kind }) => kind === 'compressed').sort(byName)) {
-      const file = GzFile.open(path);
-      if (file !== undefined && this.#isNew(file)) zipped.push(file);
+    const of = (kind: Entry['kind']): Entry[] => entries.filter((entry) => entry.kind === kind);
+    const zipped = of('compressed')
+      .sort(byName)
+      .map(({ path }) => GzFile.open(path));
+    const rotated = of('rotated').sort((one, other) => (isYounger(one.identity, other.identity) ? 1 : -1));
+    const plain = [...rotated, ...of('current')].flatMap((entry) => this.#openPlain(entry) ?? []);
+    const files: Generation[] = [];
+    for (const file of zipped) {
+      if (file !== undefined && this.#isNew(file, plain)) files.push(file);
       else file?.close();
     }
-    const plain: LogFile[] = [];
-    let last: LogFile | undefined;
-    for (const { path, kind } of entries) {
-      if (kind === 'compressed') continue;
-      const file = LogFile.open(path, !guarded);
-      if (file === undefined) continue;
-      const twice = [...this.#held.map((held) => held.file), ...plain, ...(last === undefined ? [] : [last])];
-      this.#known.add(keyOf(file.identity));
-      if (twice.some(({ identity }) => sameFile(identity, file.identity))) file.close();
-      else if (kind === 'current') last = file;
-      else plain.push(file);
-    }
-    plain.sort((one, other) => (isYounger(one.identity, other.identity) ? 1 : -1));
-    return [...zipped, ...plain, ...(last === undefined ? [] : [last])];
+    return [...files, ...plain];
+  }
+
+  #openPlain({ path, identity }: Entry): LogFile | undefined {
+    const file = LogFile.open(path, this.#options.guarded !== true);
+    if (file !== undefined && sameFile(file.identity, identity)) return file;
+    // Renamed just now, or compressed: the next look finds it as what it is then.
+    file?.close();
+    this.#known.delete(keyOf(identity));
+    this.#current = undefined;
+    return undefined;
   }
 
   /** False for one that was read, or is held, as it was before it was compressed. */
-  #isNew(file: GzFile): boolean {
-    const before = [...this.#finished, ...this.#held.map((held) => held.file.fingerprint)];
-    return !before.some((fingerprint) => file.begins(fingerprint));
+  #isNew(file: GzFile, opened: readonly LogFile[]): boolean {
+    const files = [...opened, ...this.#held.map((held) => held.file)];
+    const begun = files.map((each) => (each instanceof LogFile ? each.begin() : each.fingerprint));
+    return ![...this.#finished, ...begun].some((fingerprint) => file.begins(fingerprint));
   }
 
   #find(entries: readonly Entry[], position: FilePosition): { entry: Entry; file: Generation } | undefined {
@@ -296,7 +303,12 @@ export class Generations {
   /** Those that are not the last are not at the path any more. */
   #hold(files: readonly Generation[]): void {
     const first = this.#held.length === 0;
-    for (const file of files) this.#held.push({ file, changed_ms: undefined, deleted: false });
+    for (const file of files) {
+      const after = this.#held.findIndex((held, n) => n > 0 && isYounger(held.file.identity, file.identity));
+      const last = this.#current !== undefined && sameFile(file.identity, this.#current);
+      const at = after === -1 || last ? this.#held.length : after;
+      this.#held.splice(at, 0, { file, changed_ms: undefined, deleted: false });
+    }
     if (first && files.length > 0) this.#begin(files[0]!);
     this.#age();
   }

@@ -104,8 +104,8 @@ export class GzFile implements Generation {
     this.#ended = true;
   }
 
-  /** False when its first line was written before the file of the position was begun. */
-  isAfter({ birthtime_ns }: FilePosition): boolean {
+  /** False when its first line was written before the other file was begun. */
+  isAfter({ birthtime_ns }: Pick<Identity, 'birthtime_ns'>): boolean {
     const own = BigInt(this.identity.birthtime_ns);
     return own === 0n || own >= BigInt(birthtime_ns);
   }

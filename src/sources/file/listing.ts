@@ -25,8 +25,8 @@ export function realPath(path: string): string {
   }
 }
 
-/** The files of the log at a path without links, out of the names in its directory. In no order; what was renamed since is left out. */
-export function entriesOf(path: string, names: readonly string[]): Entry[] {
+/** Out of the names in its directory. In no order; what was renamed since is left out. */
+function entriesOf(path: string, names: readonly string[]): Entry[] {
   const [directory, base] = [dirname(path), basename(path)];
   const entries: Entry[] = [];
   for (const name of names) {
@@ -43,8 +43,25 @@ export function entriesOf(path: string, names: readonly string[]): Entry[] {
   return entries;
 }
 
+/** It is rotated at most so often while it is looked at. */
+const MOST_LOOKS = 8;
+
+/**
+ * The files of the log at a path, all as they were at one moment: what is renamed between reading the names and looking at the files would be missing, and the one
+ * behind it be taken for the next. `names`: those in the directory just now, where they are known.
+ */
+export function filesOf(path: string, names: readonly string[] = namesIn(dirname(path))): Entry[] {
+  let [before, entries] = [names, entriesOf(path, names)];
+  for (let n = 0; n < MOST_LOOKS; n++) {
+    const now = namesIn(dirname(path));
+    if (now.length === before.length && now.every((name, at) => name === before[at])) break;
+    [before, entries] = [now, entriesOf(path, now)];
+  }
+  return entries;
+}
+
 /** The names in a directory; none if there is no such directory, or nobody may look. */
-export function namesIn(directory: string): string[] {
+function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {

@@ -132,6 +132,12 @@ export class LogFile implements Generation {
     closeSync(this.#fd);
   }
 
+  /** Of what it begins with now, read or not. */
+  begin(): Fingerprint {
+    if (this.fingerprint.length < FINGERPRINT_BYTES) this.fingerprint = this.#fingerprint(FINGERPRINT_BYTES);
+    return this.fingerprint;
+  }
+
   #begins({ crc, length }: Fingerprint): boolean {
     const own = this.#fingerprint(length);
     return own.length === length && own.crc === crc;

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { Generations } from './generations.ts';
-import { Changes, entriesOf, namesIn, realPath, type Entry } from './listing.ts';
+import { Changes, filesOf, realPath, type Entry } from './listing.ts';
 import { READ_BYTES } from './log-file.ts';
 import { Pause } from './pause.ts';
 import { Places } from './places.ts';
@@ -106,6 +106,6 @@ export class Tail extends Readable {
   }
 
   #entries(): Entry[] {
-    return entriesOf(this.#real, namesIn(dirname(this.#real)));
+    return filesOf(this.#real);
   }
 }

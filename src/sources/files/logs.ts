@@ -1,10 +1,10 @@
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { errorCode } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
 import type { Log } from '../../log.ts';
 import { Generations } from '../file/generations.ts';
-import { entriesOf, namesIn } from '../file/listing.ts';
+import { filesOf } from '../file/listing.ts';
 import { Places } from '../file/places.ts';
 import { readFilePosition } from '../file/position.ts';
 import { Discovery } from './discovery.ts';
@@ -102,7 +102,7 @@ export class Logs {
 
   /** Begins one that was excluded with what is written from now on. */
   include(log: Tailed): void {
-    log.files.begin(entriesOf(log.path, namesIn(dirname(log.path))), 'end');
+    log.files.begin(filesOf(log.path), 'end');
   }
 
   close(): void {
@@ -154,7 +154,7 @@ export class Logs {
     const files = new Generations({ path, follow: true, guarded: true, alone: true, places, clock, log, lost });
     const position = readFilePosition(this.#intake.positions.get(path));
     const directory = dirname(path);
-    const entries = entriesOf(path, namesIn(directory));
+    const entries = filesOf(path);
     let resumed = true;
     if (position === undefined) files.begin(entries, first());
     else resumed = files.resume(entries, position);
@@ -173,8 +173,7 @@ export class Logs {
     for (const log of logs) {
       if (log.state === 'excluded') continue;
       try {
-        const own = basename(log.path);
-        log.files.see(entriesOf(log.path, logs.size === 1 ? names : names.filter((name) => name.startsWith(own))));
+        log.files.see(filesOf(log.path, names));
         this.#options.hint(log);
       } catch (error) {
         this.#say(log.path, `a file of ${log.path} cannot be read (${errorCode(error)}): ${RIGHTS}`);
