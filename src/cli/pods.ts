@@ -37,7 +37,9 @@ export class PodsOfRun {
     await this.drop();
     if (key !== this.#key) {
       const [clock, log, env, metrics] = [this.#clock, this.#log, process.env, this.#metrics];
-      const annotations = files.flatMap(([, source]) => (source.type === 'files' ? (source.exclude_annotations ?? []) : []));
+      const annotations = files.flatMap(([, source]) =>
+        source.type === 'files' ? (source.exclude_annotations ?? []) : [],
+      );
       const around = { clock, log, env, metrics, random: Math.random, annotations };
       const pods = wanted ? openPods(options ?? {}, around) : undefined;
       this.#next = { pods, key };

@@ -101,13 +101,13 @@ export class Running {
   /** Opens everything that the pipeline names. Throws a UsageError when it cannot be had. */
   static async open(settings: Settings, options: RunningOptions, clock: Clock, log: Log): Promise<Running> {
     const running = new Running(options, clock, log);
-    const plan = await running.#plan(settings);
-    const checked = options.checked?.(settings) ?? settings;
-    running.state = await openState(stateSettings(checked), clock, log, running.#slabs, (record) => {
-      running.ledger.accept(record);
-      options.appended(record);
-    });
     try {
+      const plan = await running.#plan(settings);
+      const checked = options.checked?.(settings) ?? settings;
+      running.state = await openState(stateSettings(checked), clock, log, running.#slabs, (record) => {
+        running.ledger.accept(record);
+        options.appended(record);
+      });
       await running.#begin({ ...plan, settings: checked });
     } catch (error) {
       await running.close();
@@ -161,7 +161,10 @@ export class Running {
     refuseFixed(settings, this.settings);
     // Who is told that all lanes have ended would close what this opens.
     await this.lanes.change(async () => {
-      const plan = await this.#plan(settings);
+      const plan = await this.#plan(settings).catch(async (error: unknown) => {
+        await this.#pods.drop();
+        throw error;
+      });
       const sources = [...plan.sources.values()];
       if (this.#pipeline?.reading === false && sources.some((source) => ![...this.sources.values()].includes(source))) {
         throw pipeline.error([{ path: ['sources'], message: 'reading has ended: start steptap again' }]);
@@ -208,7 +211,7 @@ export class Running {
     // It may not have come as far as the lane of the dead letters.
     const closing = this.all.map((lane: Lane | undefined) => lane?.sink.close());
     await Promise.allSettled([this.#queries?.close(), this.#serving.close(), this.#pods.close(), ...closing]);
-    await this.state.close();
+    await (this.state as State | undefined)?.close();
   }
 
   async #plan(settings: Settings): Promise<Plan> {
@@ -218,7 +221,9 @@ export class Running {
     const decode = this.#pods.known(decoding(settings));
     const given = this.#options.sources?.map((source): [string, Source] => [source.name, source]);
     const sources =
-      given === undefined ? inputs(settings, stdin, this.#clock, this.#log, this.#pods.metadata, this.#reading()) : new Map(given);
+      given === undefined
+        ? inputs(settings, stdin, this.#clock, this.#log, this.#pods.metadata, this.#reading())
+        : new Map(given);
     const metrics = metricsSettings(settings);
     const embedding = (): void => {
       if (this.#pipeline === undefined) {

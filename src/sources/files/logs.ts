@@ -70,7 +70,7 @@ export class Logs {
   /** Finds what is new, what was rotated and what is gone. */
   scan(): void {
     this.#scans += 1;
-    for (const path of [...this.#again]) {
+    for (const path of Array.from(this.#again)) {
       if (this.#scans % AGAIN !== 0 && this.#said.has(path)) continue;
       this.#seen.delete(path);
       this.#again.delete(path);
