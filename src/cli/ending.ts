@@ -3,6 +3,7 @@ import type { Lane } from '../delivery/lane.ts';
 import type { Ledger } from '../delivery/ledger.ts';
 import type { Log } from '../log.ts';
 import type { PipelineResult } from '../pipeline.ts';
+import type { Source } from '../sources/source.ts';
 import { stateWords } from './options.ts';
 
 /**
@@ -46,18 +47,18 @@ export interface Ended {
   readonly durable: boolean;
   /** True when somebody asked for the end. */
   readonly stopped: boolean;
+  readonly sources: readonly Source[];
 }
 
 /** Says how the run ended, and gives the exit code. */
 export function finish(
-  { result, ledger, lanes, letters, durable, stopped }: Ended,
-  sources: number,
+  { result, ledger, lanes, letters, durable, stopped, sources }: Ended,
   state: string,
   log: Log,
 ): number {
   const code = left(result.undelivered, result, durable, log);
   if (result.failure !== undefined) {
-    const rest = sources > 1 ? '; inputs after it were not read' : '';
+    const rest = sources.length > 1 ? '; inputs after it were not read' : '';
     log('error', `reading ended early: ${result.failure.message}${rest}`);
   }
   if (letters > 0 && durable) {
@@ -75,6 +76,10 @@ export function finish(
   );
   log('info', 'stopped', { state, sinks });
   if (result.failure !== undefined) return 1;
-  // Whoever asked for an end gets one; an input that ended by itself should be in its stores.
-  return !stopped && result.undelivered.size > 0 ? 1 : code;
+  const handed = sources.flatMap((source) => ('whole' in source ? [source] : []));
+  const begun = handed.filter(({ whole }) => whole !== true);
+  for (const { name } of begun) log('warning', `${name} was not read to its end: hand it over again`);
+  if (begun.length > 0) return 1;
+  // Whoever asked for an end gets one; an input that ended by itself should be in its stores, and one that is let go of when steptap ends with 0.
+  return (!stopped || handed.length > 0) && result.undelivered.size > 0 ? 1 : code;
 }

@@ -86,8 +86,17 @@ export async function run(read: () => Settings, options: RunOptions, plain: Log)
     live.end();
     if (wanted) process.stderr.write(`\n${finalTable(summary, look(), process.stderr)}\n\n`);
     const letters = ledger.totals(deadLetters.sink.name).accepted - earlier;
-    const ended = { result, ledger, lanes: running.all, letters, durable: state.durable, stopped: stop.aborted };
-    const code = finish(ended, running.sources.size, running.settings.state, log);
+    const sources = [...running.sources.values()];
+    const ended = {
+      result,
+      ledger,
+      lanes: running.all,
+      letters,
+      durable: state.durable,
+      stopped: stop.aborted,
+      sources,
+    };
+    const code = finish(ended, running.settings.state, log);
     if (running.failure === undefined) return code;
     log(
       'error',

@@ -22,6 +22,8 @@ export interface OwnSource {
   readonly follows?: boolean;
   /** Called when a run begins, before anything is read. Throws a UsageError when what it needs cannot be had: an address that another has. */
   ready?(): Promise<void>;
+  /** Of what somebody hands over and keeps until it is stored: true when all of it is committed. */
+  readonly whole?: boolean;
   /**
    * Reads until it ends or `stop` aborts. Resolves when all that it has handed over is committed, or will not be (`intake.over`).
    * What fails here is a bug, or cannot be gone on with: it ends the run.

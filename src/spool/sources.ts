@@ -40,10 +40,12 @@ export class Sources {
 
   snapshot(now_ms: number): Snapshot {
     const positions = Object.fromEntries(this.positions);
-    for (const ids of this.#requests.values()) forget(ids, now_ms);
-    const known = [...this.#requests].filter(([, ids]) => ids.size > 0);
-    if (known.length === 0) return { positions };
-    return { positions, requests: Object.fromEntries(known.map(([source, ids]) => [source, [...ids]])) };
+    for (const [source, ids] of this.#requests) {
+      forget(ids, now_ms);
+      if (ids.size === 0) this.#requests.delete(source);
+    }
+    if (this.#requests.size === 0) return { positions };
+    return { positions, requests: Object.fromEntries([...this.#requests].map(([source, ids]) => [source, [...ids]])) };
   }
 
   /** True when that request was committed within the last hour. */

@@ -37,6 +37,28 @@ test('Exit 0 means that every store has it: with a store that is down it is 1, a
   expect([backend.rows.length, twice(backend)]).toEqual([50, []]);
 });
 
+test('One that is stopped before it is whole, or before a store has it, does not end with 0', async () => {
+  const { server, backend } = await home.clickhouse();
+  const where = ['--spool-bytes', '8M', '--grace', '1', '--clickhouse', server.url, ...NONE];
+  const COUNT = 40_000;
+  await writeFile(join(home.path, 'large'), lines(COUNT));
+  await writeFile(join(home.path, 'small'), line('small'));
+  server.fault = HTTP_FAULTS.status({ status: 503 });
+  const large = home.start(['--once', 'large', ...where]);
+  await large.said(/spool: full/);
+  large.kill('SIGTERM');
+  expect((await large.ended).code).toBe(1);
+  await large.said(/^large was not read to its end: hand it over again$/);
+  const small = home.start(['--once', 'small', '--state', 'other', ...where]);
+  await small.said(/503/);
+  small.kill('SIGTERM');
+  expect((await small.ended).code).toBe(1);
+  server.fault = undefined;
+  expect((await home.start(['--once', 'large', ...where]).ended).code).toBe(0);
+  expect((await home.start(['--once', 'small', '--state', 'other', ...where]).ended).code).toBe(0);
+  expect([backend.rows.length, twice(backend)]).toEqual([COUNT + 1, []]);
+});
+
 test('A broken line of it is a dead letter, and no reason to hand it over again', async () => {
   const { server, backend } = await home.clickhouse();
   const broken = line('bad').replace('"wall_time_s": 1.5', '"wall_time_s": "long"');

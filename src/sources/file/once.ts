@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Batch, Position } from '../../batch.ts';
+import type { ReadCounts } from '../../counters.ts';
 import { UsageError } from '../../errors.ts';
-import { newCounts, type ReadCounts } from '../../counters.ts';
 import { LineCutter, type Chunk } from '../../framing/lines.ts';
 import type { Intake } from '../../intake.ts';
 import { count, object, shaped } from '../../shape.ts';
 import type { OwnSource } from '../source.ts';
 import { checkReadable } from './index.ts';
 import { READ_BYTES } from './log-file.ts';
-
-/** Under which contents are known that are stored. */
-const STORED = 'once';
 
 interface Decoding {
   readonly batch: Batch;
@@ -29,17 +26,18 @@ const place = object<{ readonly offset: number }>({ offset: count });
 export function onceSource(path: string): OwnSource {
   if (checkReadable('--once', path)?.isFile() !== true)
     throw new UsageError(`--once ${path}: is no regular file; it has to be one, since it is read twice`);
+  let whole = false;
   return {
     name: path,
     resumes: true,
+    get whole() {
+      return whole;
+    },
     async run(intake, stop) {
       const file = await open(path, 'r');
       try {
         const digest = await digestOf(file, stop);
-        if (stop.aborted || intake.seen(STORED, digest)) return;
-        await store(file, path, `${STORED}:${digest}`, intake, stop);
-        if (stop.aborted || intake.over) return;
-        await intake.append({ source: STORED, position: {}, lines: 0, rows: [], request: digest }, newCounts());
+        if (!stop.aborted) whole = await store(file, path, digest, intake, stop);
       } finally {
         await file.close();
       }
@@ -53,8 +51,19 @@ async function digestOf(file: FileHandle, stop: AbortSignal): Promise<string> {
   return hash.digest('base64url');
 }
 
-/** Reads on where an earlier process has left the same content. When it is whole, its position is forgotten. */
-async function store(file: FileHandle, path: string, name: string, intake: Intake, stop: AbortSignal): Promise<void> {
+/**
+ * Reads on where an earlier process has left the same content. True when all of it is committed. The record with its last rows says that it is known and forgets
+ * its position: were these two records, a kill between them would leave nothing that knows it.
+ */
+async function store(
+  file: FileHandle,
+  path: string,
+  digest: string,
+  intake: Intake,
+  stop: AbortSignal,
+): Promise<boolean> {
+  const name = `once:${digest}`;
+  if (intake.seen(name, digest)) return true;
   const from: Position | undefined = intake.positions.get(name);
   const { offset } = shaped(place, from === undefined ? undefined : { offset: from['offset'] }) ?? { offset: 0 };
   const source = { name: path, position: (at: number): Position => ({ offset: at }) };
@@ -74,10 +83,14 @@ async function store(file: FileHandle, path: string, name: string, intake: Intak
     }
   };
   for await (const bytes of pieces(file, offset, stop)) await feed(cutter.push(bytes));
-  if (stop.aborted) return appends.end(named(decoder.flush('nothing')));
+  if (stop.aborted) {
+    await appends.end(named(decoder.flush('nothing')));
+    return false;
+  }
   await feed(cutter.end());
   const { batch, counts } = named(decoder.flush('all'));
-  await appends.end({ batch: { ...batch, ended: true }, counts });
+  await appends.end({ batch: { ...batch, ended: true, request: digest }, counts });
+  return !appends.failed;
 }
 
 async function* pieces(file: FileHandle, from: number, stop: AbortSignal): AsyncIterable<Buffer> {
