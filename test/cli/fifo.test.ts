@@ -1,9 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { appendFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { appendFile, chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { Home, line, lines } from './parts.ts';
 
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const home = new Home();
 
 test('A named pipe that is followed stays open while its writers come and go', async () => {
@@ -29,4 +32,31 @@ test('A named pipe that is not followed ends with its writer', async () => {
   const cli = home.start(['--input', pipe, '--clickhouse', server.url, '--metrics', 'none']);
   await appendFile(pipe, lines(10));
   expect([(await cli.ended).code, backend.rows.length]).toEqual([0, 10]);
+});
+
+test('The pipe of a command ends with it, though it is followed', async () => {
+  const { server, backend } = await home.clickhouse();
+  await writeFile(join(home.path, 'in.log'), lines(10));
+  const steptap = `exec '${process.execPath}' '${MAIN}' --follow --metrics none --clickhouse ${server.url}`;
+  const env = { PATH: process.env['PATH'] ?? '' };
+  await promisify(execFile)('bash', ['-c', `${steptap} --input <(cat in.log)`], {
+    cwd: home.path,
+    env,
+    timeout: 30_000,
+  });
+  expect(backend.rows).toHaveLength(10);
+});
+
+test('A named pipe that cannot be held open is refused', async () => {
+  const pipe = join(home.path, 'in.fifo');
+  execFileSync('mkfifo', ['-m', '0444', pipe]);
+  await chmod(home.path, 0o755);
+  const uid = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+  const args = ['--input', pipe, '--follow', '--stdout', '--metrics', 'none'];
+  const { code, stderr } = await home.start(args, { input: '', ...uid }).ended;
+  const todo = 'let the user of steptap write to it too, or leave --follow out';
+  const said = `steptap: --input ${pipe}: cannot be held open for its writers (EACCES): ${todo}`;
+  expect([code, stderr.trim()]).toEqual([2, said]);
+  const check = await home.start(['check', ...args], { input: '', ...uid }).ended;
+  expect([check.code, check.stdout]).toEqual([1, expect.stringContaining('cannot be read (EACCES)')]);
 });

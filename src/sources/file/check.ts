@@ -10,6 +10,7 @@ import { Generations } from './generations.ts';
 import type { FileOptions } from './index.ts';
 import { filesOf, realPath } from './listing.ts';
 import { Places } from './places.ts';
+import { hasWriters } from './pipe.ts';
 import { identityOf, readFilePosition, sameFile } from './position.ts';
 
 /** Whether a file can be read, and where a run would begin, given the position that the spool has of it. */
@@ -19,20 +20,18 @@ export function checkFile(given: string, options: FileOptions, from: Position | 
     const stats = statSync(given);
     if (stats.isDirectory()) return [{ ...item, state: 'problem', found: 'is a directory', todo: 'name a file' }];
     accessSync(given, constants.R_OK);
-    if (!stats.isFile())
-      return [
-        {
-          ...item,
-          state: 'ok',
-          found: `is no regular file: it is read ${options.follow === true && stats.isFIFO() ? 'as long as steptap runs' : 'to its end'}, and only once`,
-        },
-      ];
+    if (!stats.isFile()) {
+      const held = options.follow === true && hasWriters(given, stats);
+      if (held) accessSync(given, constants.W_OK);
+      const long = held ? 'as long as steptap runs' : 'to its end';
+      return [{ ...item, state: 'ok', found: `is no regular file: it is read ${long}, and only once` }];
+    }
     return [{ ...item, ...begin(resolve(given), options, from) }];
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
     if (code !== 'ENOENT') {
-      const todo = 'let the user of steptap read it';
+      const todo = 'let the user of steptap read it, and write to it where it is a named pipe that is followed';
       return [{ ...item, state: 'problem', found: `cannot be read (${code})`, todo }];
     }
     if (options.follow !== true) {

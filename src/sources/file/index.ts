@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { errorCode, UsageError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Opened, ByteSource } from '../source.ts';
-import { pipeSource } from './pipe.ts';
+import { hasWriters, pipeSource } from './pipe.ts';
 import { readFilePosition } from './position.ts';
 import { Tail } from './tail.ts';
 
@@ -23,7 +23,7 @@ export function fileSource(given: string, options: FileOptions = {}): ByteSource
   const path = resolve(given);
   const { follow = false, from_start = false, clock = systemClock, log = () => {} } = options;
   const stats = checkReadable('--input', given, follow);
-  if (stats !== undefined && !stats.isFile()) return pipeSource(path, follow && stats.isFIFO());
+  if (stats !== undefined && !stats.isFile()) return pipeSource(path, follow && hasWriters(path, stats));
   let tail: Tail | undefined;
   return {
     name: path,

@@ -1,13 +1,18 @@
-import { constants, createReadStream, openSync } from 'node:fs';
+import { accessSync, constants, createReadStream, openSync, type Stats } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { errorCode, UsageError } from '../../errors.ts';
 import type { ByteSource } from '../source.ts';
 import { READ_BYTES } from './log-file.ts';
+
+/** Where the descriptors of this process are. */
+const OWN = '/dev/fd/';
 
 /**
  * A named pipe, `/dev/fd/63`: read only once, and to its end; with `follow` it has none, and its writers may come and go.
  */
 export function pipeSource(path: string, follow: boolean): ByteSource {
+  if (follow) checkHeld(path);
   return {
     name: path,
     resumes: false,
@@ -15,6 +20,22 @@ export function pipeSource(path: string, follow: boolean): ByteSource {
     open: () => ({ bytes: follow ? held(path) : opened(path), offset: 0 }),
     position: (offset) => ({ path, offset }),
   };
+}
+
+/** True when other writers may come: nobody else finds the pipe of `--input <(command)`, which ends with its command. */
+export function hasWriters(path: string, stats: Stats): boolean {
+  return stats.isFIFO() && !path.startsWith(OWN);
+}
+
+/** Throws a UsageError when the other end cannot be opened too. */
+function checkHeld(path: string): void {
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    const code = errorCode(error) ?? 'unknown error';
+    const todo = 'let the user of steptap write to it too, or leave --follow out';
+    throw new UsageError(`--input ${path}: cannot be held open for its writers (${code}): ${todo}`, { cause: error });
+  }
 }
 
 /**
@@ -31,6 +52,6 @@ function held(path: string): Readable {
  * may have no writer yet, and has to be waited for.
  */
 function opened(path: string): Readable {
-  if (!path.startsWith('/dev/fd/')) return createReadStream(path, { highWaterMark: READ_BYTES });
+  if (!path.startsWith(OWN)) return createReadStream(path, { highWaterMark: READ_BYTES });
   return new Socket({ fd: openSync(path, 'r'), readable: true, writable: false });
 }
