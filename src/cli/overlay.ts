@@ -71,13 +71,15 @@ type Sinks = PipelineConfig['sinks'];
 /** Files that are named here are read instead of the pipeline's sources. */
 function overSources(said: Sources, { input, follow, fromStart, once, confirm, insecure }: Partial<RunFlags>): Sources {
   if (once !== undefined) {
-    if (input !== undefined || follow === true || fromStart === true)
-      throw new UsageError('--once: goes without --input, --follow and --from-start');
+    if (input !== undefined || follow === true || fromStart === true || confirm !== undefined)
+      throw new UsageError('--once: goes without --input, --follow, --from-start and --confirm');
     return { once: { type: 'file', path: once, once: true } };
   }
   if (confirm !== undefined) {
-    if (input !== undefined)
-      throw new UsageError('--confirm: goes without --input: it is standard input that is confirmed');
+    if (input !== undefined || follow === true || fromStart === true)
+      throw new UsageError(
+        '--confirm: goes without --input, --follow and --from-start: it is standard input that is confirmed',
+      );
     return { stdin: { type: 'stdin', confirm } };
   }
   const how = { ...given('follow', follow, same), ...given('from_start', fromStart, same) };

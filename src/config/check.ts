@@ -64,6 +64,7 @@ class Checking {
       config['sources'] = this.#components('source', given['sources'], Object.keys(SOURCES), (type) =>
         sourceSchema(type as SourceType),
       );
+      this.#whole(config['sources'] as PipelineConfig['sources']);
     }
     if (given['sinks'] !== undefined) {
       config['sinks'] = this.#components('sink', given['sinks'], Object.keys(SINKS), (type) =>
@@ -92,6 +93,17 @@ class Checking {
       this.problems.push({ path: ['events', ...error.path], message: error.message });
     }
     return config;
+  }
+
+  /** What is handed over has a beginning and an end. */
+  #whole(sources: PipelineConfig['sources'] = {}): void {
+    for (const [name, source] of Object.entries(sources)) {
+      if (source.type !== 'file' || source.once !== true) continue;
+      for (const other of ['follow', 'from_start'] as const) {
+        if (source[other] !== true) continue;
+        this.problems.push({ path: ['sources', name, other], message: 'goes not with once: leave one of them out' });
+      }
+    }
   }
 
   /** Two that write the same files would each take the other's for its own. */

@@ -75,3 +75,13 @@ test('Standard output cannot have the events too', async () => {
     'steptap: sources.stdin: confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
   ]);
 });
+
+test('Options of files make no sense with it', async () => {
+  for (const other of [['--input', 'b'], ['--follow'], ['--from-start']]) {
+    const { code, stderr } = await home.start(['--confirm', 'rsyslog', ...other, ...NONE], { input: '' }).ended;
+    expect([code, stderr.trim()]).toEqual([
+      2,
+      'steptap: --confirm: goes without --input, --follow and --from-start: it is standard input that is confirmed',
+    ]);
+  }
+});

@@ -111,8 +111,10 @@ test('What is no regular file is refused, and options that make no sense with it
     2,
     'steptap: --once pipe: is no regular file; it has to be one, since it is read twice',
   ]);
-  expect(await refused('--once', 'a', '--input', 'b')).toEqual([
-    2,
-    'steptap: --once: goes without --input, --follow and --from-start',
-  ]);
+  for (const other of [['--input', 'b'], ['--follow'], ['--from-start'], ['--confirm', 'rsyslog']]) {
+    expect(await refused('--once', 'a', ...other)).toEqual([
+      2,
+      'steptap: --once: goes without --input, --follow, --from-start and --confirm',
+    ]);
+  }
 });

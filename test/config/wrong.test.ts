@@ -33,6 +33,11 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
     'p:1:1: pipelines: there is no such section; there are sources, dialects, events, enrichment, privacy, sinks, state, limits',
   ],
   [
+    'a file that is handed over once, and followed',
+    'sources:\n  a: {type: file, path: x, once: true, follow: true}',
+    'p:2:48: sources.a.follow: goes not with once: leave one of them out',
+  ],
+  [
     'a pipeline that is a list',
     '- sinks',
     'p:1:1: a pipeline is a mapping of sources, dialects, events, enrichment, privacy, sinks, state, limits',
