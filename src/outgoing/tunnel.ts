@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { errorCode } from '../errors.ts';
@@ -20,7 +20,11 @@ export interface Reaching {
 export async function reachProxy(proxy: Proxy, reaching: Reaching): Promise<Socket> {
   const { host, port, secure } = proxy;
   const options = { host, port, noDelay: true, keepAlive: true };
-  const socket = secure ? connectSecure({ ...options, ALPNProtocols: ['http/1.1'] }) : connectPlain(options);
+  // An address is no name that it could be asked for, and Node asks for none by itself.
+  const servername = isIP(host) === 0 ? host : '';
+  const socket = secure
+    ? connectSecure({ ...options, servername, ALPNProtocols: ['http/1.1'] })
+    : connectPlain(options);
   // Who gives it up destroys it, and hears no more of it.
   socket.on('error', () => {});
   const connected = inTime(proxy, reaching, (signal) => once(socket, secure ? 'secureConnect' : 'connect', { signal }));

@@ -1,8 +1,9 @@
+import { createServer as createSecure } from 'node:https';
 import { describe, expect, test } from 'vitest';
 import { Authority } from '../support/certificates.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { partOf, stepRow } from '../support/rows.ts';
-import { failure, files, KINDS, never, Proxy, sinkOf, Store } from './parts.ts';
+import { failure, files, KINDS, listening, never, Proxy, sinkOf, Store } from './parts.ts';
 
 const authority = new Authority('ours');
 const server = authority.sign({ name: 'server', of: ['store.test'] });
@@ -57,6 +58,18 @@ describe.each(KINDS)('%s', (kind) => {
     expect(error).toMatchObject({ failure: 'hold', code: 'PROXY', in_doubt: false });
     expect(error.message).toContain('NODE_EXTRA_CA_CERTS');
     expect(proxy.asked).toEqual([]);
+  });
+
+  test('a proxy that is https is told the name that it is asked under', async () => {
+    const names: string[] = [];
+    const SNICallback = (name: string, done: (error: null) => void): void => {
+      names.push(name);
+      done(null);
+    };
+    const proxy = createSecure({ ...server, SNICallback });
+    const environment = { HTTPS_PROXY: `https://localhost:${await listening(proxy)}` };
+    await failure(sinkOf(kind, { urls: ['https://store.test'], tls }, { environment }).open(never));
+    expect(names).toEqual(['localhost']);
   });
 
   test('what NO_PROXY names, and this machine, is reached without', async () => {
