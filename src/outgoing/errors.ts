@@ -15,8 +15,22 @@ export class OutgoingError extends Error {
   }
 }
 
-/** What an error code of TLS means, and what to do; undefined when it is none. No certificate was agreed upon, so nothing was sent. */
-export function tlsTrouble(code: string): string | undefined {
+export interface TlsTrouble {
+  /** What it means, and what to do. */
+  readonly advice: string;
+  /** False: no certificate was agreed upon, so nothing that was sent was read. True: it may have come behind that, in the middle of an answer. */
+  readonly in_doubt: boolean;
+}
+
+/** The trouble in an error code of TLS; undefined when it is none. */
+export function tlsTrouble(code: string): TlsTrouble | undefined {
+  const strange = strangeCertificate(code);
+  if (strange !== undefined) return { advice: strange, in_doubt: false };
+  if (!/^ERR_SSL|^ERR_TLS|^EPROTO$/.test(code)) return undefined;
+  return { advice: 'there is no TLS that both speak: check `https` in the address', in_doubt: true };
+}
+
+function strangeCertificate(code: string): string | undefined {
   if (code === 'CERT_HAS_EXPIRED') return 'its certificate, or that of its authority, has expired: renew it';
   if (code === 'CERT_NOT_YET_VALID') return 'its certificate is not valid yet: check the clock here and there';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -28,6 +42,10 @@ export function tlsTrouble(code: string): string | undefined {
   if (/^(?!ERR_).*(?:CERT|SIGNATURE|CRL)/.test(code)) {
     return 'its certificate cannot be trusted: name its authority in tls.ca_file';
   }
-  if (/^ERR_SSL|^ERR_TLS|^EPROTO$/.test(code)) return 'there is no TLS that both speak: check `https` in the address';
   return undefined;
+}
+
+/** True when a server was not let in, or did not let us in, because of a certificate. */
+export function certificateRefused(code: string): boolean {
+  return tlsTrouble(code)?.in_doubt === false;
 }

@@ -8,7 +8,7 @@ import type { TlsOptions } from './schema.ts';
 import { Tls } from './tls.ts';
 
 export { authorization, type CredentialOptions, type Login } from './credentials.ts';
-export { OutgoingError, tlsTrouble } from './errors.ts';
+export { certificateRefused, OutgoingError, tlsTrouble } from './errors.ts';
 export { bearerTokenOptions, passwordFile, tlsSchema, type TlsOptions } from './schema.ts';
 export { Tls } from './tls.ts';
 

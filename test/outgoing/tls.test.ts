@@ -1,9 +1,10 @@
 import { createPrivateKey } from 'node:crypto';
+import { connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { TlsOptions } from '../../src/outgoing/index.ts';
 import { Authority } from '../support/certificates.ts';
 import { partOf, stepRow } from '../support/rows.ts';
-import { failure, files, KINDS, never, sinkOf, Store } from './parts.ts';
+import { failure, files, KINDS, listening, never, sinkOf, Store } from './parts.ts';
 
 const ours = new Authority('ours');
 const others = new Authority('others');
@@ -46,6 +47,25 @@ describe.each(KINDS)('%s', (kind) => {
       expect(error.message).toContain('name its authority in tls.ca_file');
     }
     expect(store.asked).toHaveLength(before);
+  });
+
+  test('an answer that is garbled on its way leaves in doubt whether rows are stored', async () => {
+    const store = await new Store().start(server);
+    let garbles = false;
+    const between = await listening(
+      createServer((socket) => {
+        const through = connect(store.port, '127.0.0.1');
+        socket.pipe(through).on('error', () => socket.destroy());
+        through.on('data', (bytes: Buffer) => socket.write(garbles ? bytes.fill(0x21) : bytes));
+      }),
+    );
+    const sink = sinkOf(kind, { urls: [`https://127.0.0.1:${between}`], tls: { ca_file } });
+    await sink.open(never);
+    const before = store.asked.length;
+    garbles = true;
+    const error = await failure(sink.send(partOf([stepRow()]), never));
+    expect(error.code).toMatch(/^ERR_SSL/);
+    expect([store.asked.length > before, error.in_doubt]).toEqual([true, true]);
   });
 
   test('a certificate that has expired holds, and so does one of another name until server_name says it', async () => {

@@ -1,5 +1,5 @@
 import { FIELDS, IDENTITY } from '../../fields.ts';
-import { OutgoingError, tlsTrouble } from '../../outgoing/index.ts';
+import { certificateRefused, OutgoingError, tlsTrouble } from '../../outgoing/index.ts';
 import { SinkError } from '../sink.ts';
 import { meaningOfCode, meaningOfStatus, type Meaning } from './codes.ts';
 
@@ -105,7 +105,7 @@ function networkError(code: string, where: string): SinkError {
     return sinkError({ failure: 'retry', in_doubt: true, advice: 'the connection broke; tried again' }, code, where);
   }
   const trouble = tlsTrouble(code);
-  if (trouble !== undefined) return sinkError({ failure: 'hold', in_doubt: false, advice: trouble }, code, where);
+  if (trouble !== undefined) return sinkError({ failure: 'hold', ...trouble }, code, where);
   if (code === 'CHDB_CONNECTION') {
     const advice = 'the embedded engine does not open: is its directory writable, and not in use by another process?';
     return sinkError({ failure: 'hold', in_doubt: false, advice }, code, where);
@@ -145,7 +145,7 @@ const NOT_LET_IN = new Set(['192', '193', '194', '516', 'HTTP 401', 'HTTP 403'])
 
 /** True when nothing was done because of what logs in: a user, a password, a token or a certificate. */
 export function refused(error: unknown): boolean {
-  return error instanceof SinkError && (NOT_LET_IN.has(error.code) || tlsTrouble(error.code) !== undefined);
+  return error instanceof SinkError && (NOT_LET_IN.has(error.code) || certificateRefused(error.code));
 }
 
 /** True when it was not ClickHouse that answered: another address of it may do better. */

@@ -19,7 +19,9 @@ export function sinkErrorOf({ code, unreachable, why }: Failure, name: string, t
     new SinkError(failure, code, `${name} ${what}`, { in_doubt });
   if (why !== undefined) return error(why.failure, `has no way to it: ${code}: ${why.message}`, false);
   const trouble = tlsTrouble(code);
-  if (trouble !== undefined) return error('hold', `cannot be talked to in TLS (${code}): ${trouble}`, false);
+  if (trouble !== undefined) {
+    return error('hold', `cannot be talked to in TLS (${code}): ${trouble.advice}`, trouble.in_doubt);
+  }
   if (unreachable) return error('retry', `cannot be reached (${code})`, false);
   switch (code) {
     case 'ABORTED':

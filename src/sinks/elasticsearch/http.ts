@@ -1,6 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { authorization, OutgoingError, outgoing, tlsTrouble, type Outgoing } from '../../outgoing/index.ts';
+import { authorization, certificateRefused, OutgoingError, outgoing, type Outgoing } from '../../outgoing/index.ts';
 import type { OutgoingContext, OutgoingOptions } from '../../outgoing/index.ts';
 import { sinkErrorOf, type Failure } from './failure.ts';
 
@@ -130,5 +130,5 @@ function noWay(error: OutgoingError): Failure {
 }
 
 function isRefused(answer: Answer | Failure): boolean {
-  return 'code' in answer ? tlsTrouble(answer.code) !== undefined : answer.status === 401 || answer.status === 403;
+  return 'code' in answer ? certificateRefused(answer.code) : answer.status === 401 || answer.status === 403;
 }
