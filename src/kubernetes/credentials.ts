@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../errors.ts';
@@ -77,7 +78,9 @@ function inCluster(environment: Environment, directory: string): Access | string
 /** A token goes to no other machine in the clear. */
 function safe(access: Access): Access {
   const { url, token, from } = access;
-  const local = url.hostname === 'localhost' || url.hostname === '[::1]' || url.hostname.startsWith('127.');
+  const { hostname } = url;
+  // `127.example.com` is anybody's name.
+  const local = hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'));
   if (url.protocol === 'https:' || token === undefined || local) return access;
   throw new UsageError(`${from}: a token would go to ${url.host} unencrypted: use its https address`);
 }

@@ -148,12 +148,14 @@ contexts:
   - { name: other, context: { cluster: c, user: other } }
   - { name: proxy, context: { cluster: proxy, user: u } }
   - { name: clear, context: { cluster: clear, user: u } }
+  - { name: sly, context: { cluster: sly, user: u } }
   - { name: odd, context: { cluster: odd, user: u } }
   - { name: nobody, context: { cluster: c, user: nobody } }
 clusters:
   - { name: c, cluster: { server: "https://10.0.0.1:6443/prefix" } }
   - { name: proxy, cluster: { server: "https://10.0.0.1", proxy-url: "http://canary@p:1" } }
   - { name: clear, cluster: { server: "http://10.0.0.1" } }
+  - { name: sly, cluster: { server: "http://127.example.com" } }
   - { name: odd, cluster: { server: "10.0.0.1:6443" } }
 users:
   - { name: u, user: { token: canary } }
@@ -183,6 +185,7 @@ test.each<[string, KubernetesOptions, string]>([
   ['somebody else', { kubeconfig: 'good', context: 'other' }, 'acts as somebody else'],
   ['a proxy', { kubeconfig: 'good', context: 'proxy' }, 'leave proxy-url out'],
   ['a token in the clear', { kubeconfig: 'good', context: 'clear' }, 'a token would go to 10.0.0.1 unencrypted'],
+  ['a name like an address', { kubeconfig: 'good', context: 'sly' }, 'a token would go to 127.example.com unencrypted'],
   ['no address', { kubeconfig: 'good', context: 'odd' }, 'the server of cluster odd is no http or https address'],
   [
     'nothing at all',
