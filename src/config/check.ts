@@ -10,7 +10,7 @@ import {
 } from '../dialects/custom/index.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { isMapping, type Path, type Problem } from './document.ts';
-import { problemsOf } from './explain.ts';
+import { problemsOf, shown } from './explain.ts';
 import { dialectOptions, SECTIONS, sinkSchema, sourceSchema, type PipelineConfig } from './schema.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -155,7 +155,7 @@ class Checking {
       } else if (typeof type !== 'string' || !known.includes(type)) {
         const named = isMapping(entry) && 'type' in entry;
         const message = named
-          ? `${JSON.stringify(type)} is no type of ${what}${didYouMean(String(type), known)}`
+          ? `${shown(type)} is no type of ${what}${didYouMean(String(type), known)}`
           : `there is no such ${what}${didYouMean(name, known)} (another name needs a type)`;
         this.problems.push({ path: named ? [...path, 'type'] : path, message, name: !named });
       } else config[name] = { type, ...(this.#fits(schemaOf(type), options, path) as object) };

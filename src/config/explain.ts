@@ -118,7 +118,7 @@ function quoting(wanted: unknown, data: unknown): string {
 }
 
 /** An address may have a password in it, with any character, and without `https://`; or a key behind its `?`. */
-function shown(data: unknown): string {
+export function shown(data: unknown): string {
   const text = (JSON.stringify(data) ?? 'nothing')
     .replace(/^("(?:[a-z][a-z0-9+.-]*:\/\/)?).*@/i, '$1***@')
     .replace(/\/\/[^/@]*@/g, '//***@')

@@ -33,6 +33,11 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
     'p:1:1: pipelines: there is no such section; there are sources, dialects, events, enrichment, privacy, sinks, state, limits',
   ],
   [
+    'an address where a type stands',
+    'sinks: { elasticsearch: { type: "https://u:canary-51cc@h" } }',
+    'p:1:33: sinks.elasticsearch.type: "https://***@h" is no type of sink; there are clickhouse, elasticsearch, prometheus, files, stdout',
+  ],
+  [
     'a file that is handed over once, and followed',
     'sources:\n  a: {type: file, path: x, once: true, follow: true}',
     'p:2:48: sources.a.follow: goes not with once: leave one of them out',
