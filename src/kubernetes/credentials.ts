@@ -127,7 +127,8 @@ export class Credentials {
       const { token, ca, cert, key } = this.access;
       const [text, ...rest] = await Promise.all([token, ca, cert, key].map(contentOf));
       const given = text?.toString('utf8').trim();
-      this.#secrets = { token: given === '' ? undefined : given, ca: rest[0], cert: rest[1], key: rest[2] };
+      // One that is just being written would make us nobody, whom the API forbids everything.
+      this.#secrets = { token: given === '' ? this.#secrets?.token : given, ca: rest[0], cert: rest[1], key: rest[2] };
     } catch (error) {
       // They are being replaced: those from before may still do.
       if (this.#secrets === undefined) throw error;

@@ -59,6 +59,19 @@ test('a token that is renewed is read every minute, and at once when the old one
   expect(cluster.said).toEqual([]);
 });
 
+test('a token file that is empty for a moment does not make us nobody', async () => {
+  const cluster = await secure();
+  cluster.api.tokens = new Set(['first']);
+  const { directory, env } = account(cluster, 'first');
+  await cluster.synced({}, { directory, env });
+  account(cluster, '');
+  await cluster.clock.advance(60_000);
+  cluster.api.bookmark();
+  cluster.api.end('well');
+  await until(() => cluster.api.calls.length === 3);
+  expect(cluster.api.calls.map(({ authorization }) => authorization)).toEqual(Array(3).fill('Bearer first'));
+});
+
 test('a token that nobody takes is a failure that is told, and never told in words', async () => {
   const cluster = await secure();
   cluster.api.tokens = new Set();
