@@ -16,6 +16,7 @@ import { detachStdin } from '../sources/stdin/detach.ts';
 import { checkState, type StateCheck } from '../state/check.ts';
 import { pipelineItems } from './check-pipeline.ts';
 import { checkTable } from './check-table.ts';
+import { refuseBothOut } from './inputs.ts';
 import { refuseOpen } from './listeners.ts';
 import { list } from './options.ts';
 import { runOptions, type RunFlags } from './run-options.ts';
@@ -67,6 +68,7 @@ async function check(flags: CheckFlags): Promise<number> {
 async function partsOf(flags: CheckFlags): Promise<CheckPart[]> {
   const settings = settingsOf(flags);
   refuseOpen(settings);
+  refuseBothOut(settings);
   const pipeline = pipelineItems(settings, decoding(settings));
   const metrics = checkedMetrics(settings);
   // Before the embedded engine is loaded, which takes standard input away.

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { Clock } from '../clock.ts';
-import type { PipelineConfig, SourceConfig } from '../config/schema.ts';
+import type { SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
@@ -34,8 +34,8 @@ export function inputs(
   metadata: Metadata,
   reading?: Reading,
 ): Inputs {
-  const { sources: said = {}, sinks = {} } = config;
-  const named = Object.entries(said);
+  refuseBothOut({ config, pipeline });
+  const named = Object.entries(config.sources ?? {});
   if (named.length === 0 && reading === undefined && isatty(0)) {
     throw new UsageError(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
@@ -47,10 +47,6 @@ export function inputs(
     const refuse = (message: string): never => {
       throw pipeline.error([{ path: ['sources', name], message, name: true }]);
     };
-    if (config.type === 'stdin' && config.confirm !== undefined && writesOut(sinks))
-      refuse(
-        'confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
-      );
     // A listener is known by its name, not by what it reads.
     const key = JSON.stringify(config.type === 'http' || config.type === 'files' ? [name, config] : config);
     const before = reading?.sources.get(key);
@@ -72,8 +68,14 @@ export function inputs(
   return sources;
 }
 
-function writesOut(sinks: NonNullable<PipelineConfig['sinks']>): boolean {
-  return Object.values(sinks).some(({ type }) => type === 'stdout');
+/** Standard output is for the words of a protocol, or for rows: throws a UsageError when both are wanted. */
+export function refuseBothOut({ config, pipeline }: Pick<Settings, 'config' | 'pipeline'>): void {
+  const { sources = {}, sinks = {} } = config;
+  const name = Object.keys(sources).find((each) => 'confirm' in sources[each]!);
+  if (name === undefined || !Object.values(sinks).some(({ type }) => type === 'stdout')) return;
+  const message =
+    'confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out';
+  throw pipeline.error([{ path: ['sources', name], message, name: true }]);
 }
 
 function sourceOf(

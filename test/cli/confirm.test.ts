@@ -69,11 +69,14 @@ test('A message that is too long is a dead letter, and confirmed', async () => {
 });
 
 test('Standard output cannot have the events too', async () => {
-  const { code, stderr } = await home.start(['--confirm', 'rsyslog', '--stdout', ...NONE], { input: '' }).ended;
-  expect([code, stderr.trim()]).toEqual([
-    2,
-    'steptap: sources.stdin: confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
-  ]);
+  for (const command of ['run', 'check']) {
+    const args = [command, '--confirm', 'rsyslog', '--stdout', ...NONE];
+    const { code, stderr } = await home.start(args, { input: '' }).ended;
+    expect([code, stderr.trim()]).toEqual([
+      2,
+      'steptap: sources.stdin: confirmations go to standard output, and so would the events of a sink of type stdout: leave one of them out',
+    ]);
+  }
 });
 
 test('Options of files make no sense with it', async () => {

@@ -111,6 +111,8 @@ test('What is no regular file is refused, and options that make no sense with it
     2,
     'steptap: --once pipe: is no regular file; it has to be one, since it is read twice',
   ]);
+  const { code, stdout } = await home.start(['check', '--once', 'pipe', ...NONE], { input: '' }).ended;
+  expect([code, stdout]).toEqual([1, expect.stringContaining('is no regular file')]);
   for (const other of [['--input', 'b'], ['--follow'], ['--from-start'], ['--confirm', 'rsyslog']]) {
     expect(await refused('--once', 'a', ...other)).toEqual([
       2,

@@ -14,13 +14,20 @@ import { hasWriters } from './pipe.ts';
 import { identityOf, readFilePosition, sameFile } from './position.ts';
 
 /** Whether a file can be read, and where a run would begin, given the position that the spool has of it. */
-export function checkFile(given: string, options: FileOptions, from: Position | undefined): CheckItem[] {
+export function checkFile(
+  given: string,
+  options: FileOptions & { readonly once?: boolean },
+  from: Position | undefined,
+): CheckItem[] {
   const item = { what: 'file', where: given };
   try {
     const stats = statSync(given);
     if (stats.isDirectory()) return [{ ...item, state: 'problem', found: 'is a directory', todo: 'name a file' }];
     accessSync(given, constants.R_OK);
     if (!stats.isFile()) {
+      if (options.once === true) {
+        return [{ ...item, state: 'problem', found: 'is no regular file', todo: 'name one: it is read twice' }];
+      }
       const held = options.follow === true && hasWriters(given, stats);
       if (held) accessSync(given, constants.W_OK);
       const long = held ? 'as long as steptap runs' : 'to its end';
