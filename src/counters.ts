@@ -54,6 +54,7 @@ export class Counters {
   readonly #registry: Registry;
   /** Made with the first request: most runs have none. */
   #requests: Counter | undefined;
+  #messages: Counter | undefined;
 
   constructor(registry: Registry, spool: () => ReturnType<Spool['usage']>) {
     this.registry = registry;
@@ -115,6 +116,17 @@ export class Counters {
       registers: [this.#registry],
     });
     this.#requests.inc({ source, code });
+  }
+
+  /** A message of a source was taken, known from before, passed over, or its peer was hung up on. */
+  messages(source: string, result: 'stored' | 'again' | 'ignored' | 'refused'): void {
+    this.#messages ??= new Counter({
+      name: 'steptap_forward_messages_total',
+      help: 'Messages of the forward protocol, by what became of them; refused are connections that were closed for what they sent',
+      labelNames: ['source', 'result'],
+      registers: [this.#registry],
+    });
+    this.#messages.inc({ source, result });
   }
 
   add(source: string, counts: ReadCounts): void {

@@ -8,6 +8,7 @@ import type { CustomEvents } from './dialects/custom/index.ts';
 import type { Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
+import { Steptap } from './dialects/steptap/index.ts';
 import type { Times } from './dialects/when.ts';
 import { LineCutter, type Chunk, type LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
@@ -108,6 +109,8 @@ export class Decoder implements Emit {
   readonly #times: Times;
   readonly #flytekit: Flytekit;
   readonly #custom: Custom | undefined;
+  /** Of a source that takes the rows of another steptap, and nothing else. */
+  readonly #rows: Steptap | undefined;
   readonly #log: LogDialect;
   /** What of all of them is not whole yet. */
   readonly #joins: Joins;
@@ -146,6 +149,8 @@ export class Decoder implements Emit {
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this, tools.steps, options.flytekit !== false);
     this.#fastest = options.fast && options.flytekit !== false;
     this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
+    const strictest = this.#custom?.privacy ?? this.#privacy;
+    if (source.framing === 'rows') this.#rows = new Steptap(strictest, this, options.events?.labels ?? []);
     this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(
@@ -367,6 +372,10 @@ export class Decoder implements Emit {
   }
 
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
+    if (this.#rows !== undefined) {
+      this.#rows.take(value, decoded, line);
+      return;
+    }
     const record = unwrapped ? 'none' : this.#unwrap(value, line);
     if (record === 'none' || record === 'merged') {
       this.#options.tell?.reads(decoded, record === 'merged' ? 'merged' : 'object');

@@ -9,16 +9,16 @@ import type { Intake } from './intake.ts';
 export interface Request {
   /**
    * The same for the same request of the same peer, and for no other: what it was given for that (an idempotency key, the chunk of a forward message), or a digest of
-   * its bytes, with the peer. Within an hour it is stored once, whatever dies in between.
+   * its bytes, with the peer. Within an hour it is stored once, whatever dies in between. Absent: nothing tells it from others, and it is stored each time that it comes.
    */
-  readonly id: string;
+  readonly id: string | undefined;
   /** One record a line. */
   readonly lines: Buffer;
 }
 
 /** What can never be stored as it is: its beginning becomes a dead letter. */
 export interface RefusedRequest {
-  readonly id: string;
+  readonly id: string | undefined;
   /** Short, as of every dead letter. */
   readonly reason: string;
   readonly detail: string;
@@ -42,7 +42,7 @@ export type Taken = 'stored' | 'again' | 'too_large';
 export class Requests {
   readonly #source: { readonly name: string; readonly framing: Framing };
   readonly #intake: Intake;
-  readonly #under_way = new Map<string, Promise<unknown>>();
+  readonly #under_way = new Map<string | symbol, Promise<unknown>>();
   #bytes = 0;
   /** Resolves when the last of the large ones has had its turn. */
   #turn: Promise<void> = Promise.resolve();
@@ -76,22 +76,23 @@ export class Requests {
     return this.#once(id, () => this.#append(id, this.#decoderNow().refuse(reason, detail, head)));
   }
 
-  async #once(id: string, store: () => Promise<Taken>): Promise<Taken> {
-    for (let same = this.#under_way.get(id); same !== undefined; same = this.#under_way.get(id)) {
+  async #once(id: string | undefined, store: () => Promise<Taken>): Promise<Taken> {
+    const key = id ?? Symbol('request');
+    for (let same = this.#under_way.get(key); same !== undefined; same = this.#under_way.get(key)) {
       // When that one fails, this one may still be stored.
       await same.catch(() => {});
     }
-    if (this.#intake.seen(this.#source.name, id)) return 'again';
+    if (id !== undefined && this.#intake.seen(this.#source.name, id)) return 'again';
     const stored = store();
-    this.#under_way.set(id, stored);
+    this.#under_way.set(key, stored);
     try {
       return await stored;
     } finally {
-      this.#under_way.delete(id);
+      this.#under_way.delete(key);
     }
   }
 
-  async #store(id: string, lines: Buffer): Promise<Taken> {
+  async #store(id: string | undefined, lines: Buffer): Promise<Taken> {
     if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines);
     const { value: made } = this.#decoderNow().request(lines, MOST_ROW_BYTES).next();
     if (made !== undefined) return this.#append(id, made);
@@ -100,7 +101,7 @@ export class Requests {
   }
 
   /** Of large ones one at a time, up to its commit, and small ones in between: else a few would hold up all others, and their rows would fill the memory. */
-  async #inTurn(id: string, lines: Buffer): Promise<Taken> {
+  async #inTurn(id: string | undefined, lines: Buffer): Promise<Taken> {
     const before = this.#turn;
     const { promise, resolve } = newTurn();
     this.#turn = promise;
@@ -115,7 +116,7 @@ export class Requests {
     }
   }
 
-  async #append(id: string, { batch, counts }: Made): Promise<Taken> {
+  async #append(id: string | undefined, { batch, counts }: Made): Promise<Taken> {
     // What is held until it is committed are its rows: of a line of one byte, two hundred.
     const bytes = batchBytes(batch);
     this.#bytes += bytes;

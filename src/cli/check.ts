@@ -10,6 +10,7 @@ import { checkMetrics } from '../sinks/prometheus/check.ts';
 import { asSinkError, laneOf, type Sink } from '../sinks/sink.ts';
 import { checkFile } from '../sources/file/check.ts';
 import { checkFiles } from '../sources/files/check.ts';
+import { checkForward } from '../sources/forward/check.ts';
 import { checkHttp } from '../sources/http/check.ts';
 import { checkStdin } from '../sources/stdin/check.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
@@ -120,6 +121,7 @@ function sourceParts(settings: Settings, stdin: CheckItem, { positions }: StateC
   const itemsOf = (name: string, source: SourceConfig): CheckItem[] | Promise<CheckItem[]> => {
     if (source.type === 'stdin') return [stdin];
     if (source.type === 'files') return checkFiles(source, positions, process.env);
+    if (source.type === 'forward') return checkForward(source, systemClock.wall());
     if (source.type === 'http') return checkHttp(httpSettings(pipeline, name, source), systemClock.wall());
     return checkFile(source.path, source, positions.get(resolve(source.path)));
   };

@@ -7,6 +7,7 @@ import { CLICKHOUSE_DEFAULTS, createClickHouseSink } from '../sinks/clickhouse/i
 import { createElasticsearchSink, ELASTICSEARCH_DEFAULTS } from '../sinks/elasticsearch/index.ts';
 import { createFilesSink } from '../sinks/files/index.ts';
 import { filesOptions } from '../sinks/files/schema.ts';
+import { createForwardSink } from '../sinks/forward/index.ts';
 import type { Sink, SinkContext } from '../sinks/sink.ts';
 import { createStdoutSink, standardOutput } from '../sinks/stdout/index.ts';
 import { outliveReader } from './reader.ts';
@@ -50,6 +51,7 @@ function create(
     outliveReader();
     return createStdoutSink(standardOutput(), context);
   }
+  if (config.type === 'forward') return createForwardSink({ ...config, address: config.address! }, context);
   if (config.type === 'clickhouse') {
     const { type: _type, tables: _tables, drop_oldest: _drop, ...options } = config;
     if (options.path !== undefined) embedding();

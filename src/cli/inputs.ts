@@ -1,18 +1,20 @@
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { Clock } from '../clock.ts';
+import type { LoadedPipeline } from '../config/load.ts';
 import type { SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
 import { filesSource } from '../sources/files/index.ts';
 import type { Metadata } from '../sources/files/metadata.ts';
-import { filesAround } from './files.ts';
+import { forwardSource } from '../sources/forward/index.ts';
 import { httpSource } from '../sources/http/index.ts';
 import type { Source } from '../sources/source.ts';
 import { onceSource } from '../sources/file/once.ts';
 import { confirmingStdin } from '../sources/stdin/confirm.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
+import { filesAround } from './files.ts';
 import { httpSettings, type Settings } from './settings.ts';
 
 /** The sources of a run, by what makes each another one when it changes. */
@@ -41,25 +43,22 @@ export function inputs(
       'standard input is a terminal: pipe logs into steptap (kubectl logs -f POD | steptap) or name a file with --input FILE',
     );
   }
+  const around = { pipeline, stdin, clock, log, metadata, known: reading?.known ?? new Set<string>() };
   const sources = new Map<string, Source>();
   const taken = new Set<string>();
   for (const [name, config] of named.length === 0 ? [['stdin', { type: 'stdin' }] as const] : named) {
     const refuse = (message: string): never => {
       throw pipeline.error([{ path: ['sources', name], message, name: true }]);
     };
-    // A listener is known by its name, not by what it reads.
-    const key = JSON.stringify(config.type === 'http' || config.type === 'files' ? [name, config] : config);
+    if (config.type === 'stdin' && config.confirm !== undefined && config.rows === true)
+      refuse('rsyslog sends no rows of a steptap: leave out confirm or rows');
+    // What is known by its name is another source under another one.
+    const key = JSON.stringify(BY_NAME.has(config.type) ? [name, config] : config);
     const before = reading?.sources.get(key);
     if (before === undefined && reading !== undefined && config.type === 'stdin') {
       refuse('standard input cannot join a pipeline that runs: restart steptap');
     }
-    const source =
-      before ??
-      (config.type === 'http'
-        ? httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log })
-        : config.type === 'files'
-          ? filesSource(name, config, { ...filesAround(pipeline, name, config), clock, log, metadata })
-          : sourceOf(config, stdin, clock, log, reading?.known ?? new Set()));
+    const source = before ?? sourceOf(name, config, around);
     // Positions are kept under its name.
     if (taken.has(source.name)) refuse(`${source.name} is read already, as another source`);
     taken.add(source.name);
@@ -78,19 +77,35 @@ export function refuseBothOut({ config, pipeline }: Pick<Settings, 'config' | 'p
   throw pipeline.error([{ path: ['sources', name], message, name: true }]);
 }
 
-function sourceOf(
-  config: Exclude<SourceConfig, { readonly type: 'http' | 'files' }>,
-  stdin: () => Readable,
-  clock: Clock,
-  log: Log,
-  known: ReadonlySet<string>,
-): Source {
-  if (config.type === 'stdin') {
-    if (config.confirm === undefined) return stdinSource(stdin);
-    return confirmingStdin(stdin, (word) => process.stdout.write(`${word}\n`));
+const BY_NAME: ReadonlySet<SourceConfig['type']> = new Set(['files', 'forward', 'http']);
+
+interface Around {
+  readonly pipeline: LoadedPipeline;
+  readonly stdin: () => Readable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metadata: Metadata;
+  /** Names of all that were begun by this process. */
+  readonly known: ReadonlySet<string>;
+}
+
+function sourceOf(name: string, config: SourceConfig, around: Around): Source {
+  const { pipeline, stdin, clock, log, metadata, known } = around;
+  switch (config.type) {
+    case 'files':
+      return filesSource(name, config, { ...filesAround(pipeline, name, config), clock, log, metadata });
+    case 'forward':
+      return forwardSource(`forward:${name}`, config, { clock, log });
+    case 'http':
+      return httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log });
+    case 'stdin':
+      if (config.confirm === undefined) return stdinSource(stdin, config.rows === true ? 'rows' : 'any');
+      return confirmingStdin(stdin, (word) => process.stdout.write(`${word}\n`));
+    case 'file': {
+      if (config.once === true) return onceSource(config.path);
+      const file = fileSource(config.path, { ...config, clock, log });
+      // One that was read by this process goes on where it was.
+      return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;
+    }
   }
-  if (config.once === true) return onceSource(config.path);
-  const file = fileSource(config.path, { ...config, clock, log });
-  // One that was read by this process goes on where it was.
-  return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;
 }

@@ -1,14 +1,17 @@
 import { openProblem } from '../listening/closed.ts';
 import { TOKEN_OPTIONS } from '../listening/schema.ts';
+import { FORWARD_DEFAULTS, KEY_OPTIONS } from '../sources/forward/schema.ts';
 import { HTTP_DEFAULTS } from '../sources/http/schema.ts';
 import type { Settings } from './settings.ts';
 
 /** Throws a UsageError for every listener of a pipeline that is open to those who should not reach it. */
 export function refuseOpen({ pipeline, config }: Settings): void {
   const sources = Object.entries(config.sources ?? {}).flatMap(([name, source]) => {
-    if (source.type !== 'http') return [];
-    const { listen = HTTP_DEFAULTS.listen } = source;
-    return [{ path: ['sources', name], problem: openProblem({ ...source, listen, secrets: TOKEN_OPTIONS }) }];
+    if (source.type !== 'http' && source.type !== 'forward') return [];
+    const [defaults, secrets] =
+      source.type === 'http' ? [HTTP_DEFAULTS, TOKEN_OPTIONS] : [FORWARD_DEFAULTS, KEY_OPTIONS];
+    const { listen = defaults.listen } = source;
+    return [{ path: ['sources', name], problem: openProblem({ ...source, listen, secrets }) }];
   });
   const sinks = Object.entries(config.sinks ?? {}).flatMap(([name, sink]) => {
     if (sink.type !== 'prometheus' || sink.listen === undefined || sink.listen === 'none') return [];

@@ -98,7 +98,8 @@ function overSources(said: Sources, { input, follow, fromStart, once, confirm, i
   if (said === undefined) return undefined;
   const told = (source: SourceConfig): SourceConfig => {
     if (source.type === 'file') return { ...source, ...how };
-    return source.type === 'http' && insecure === true ? { ...source, insecure } : source;
+    const listens = source.type === 'http' || source.type === 'forward';
+    return listens && insecure === true ? { ...source, insecure } : source;
   };
   return Object.fromEntries(Object.entries(said).map(([name, source]) => [name, told(source)]));
 }

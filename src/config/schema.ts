@@ -7,6 +7,7 @@ import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import type { FileSourceOptions } from '../sources/file/schema.ts';
 import type { FilesOptions } from '../sources/files/schema.ts';
+import type { forwardSourceOptions } from '../sources/forward/schema.ts';
 import type { httpOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 
@@ -144,8 +145,9 @@ type Named<Components, Types extends keyof Components> = {
 export type SourceConfig =
   | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
   | ({ readonly type: 'files' } & FilesOptions)
+  | ({ readonly type: 'forward' } & Partial<FromSchema<typeof forwardSourceOptions>>)
   | ({ readonly type: 'http' } & Partial<FromSchema<typeof httpOptions>>)
-  | { readonly type: 'stdin'; readonly confirm?: 'rsyslog' };
+  | { readonly type: 'stdin'; readonly confirm?: 'rsyslog'; readonly rows?: boolean };
 export type SinkConfig = Named<typeof SINKS, SinkType> & SinkCommon;
 /** Of a sink that keeps rows. */
 export type StoreConfig = Exclude<SinkConfig, { readonly type: 'prometheus' }>;

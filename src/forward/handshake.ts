@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { Decoder, encode } from '@msgpack/msgpack';
+import type { Decoder } from '@msgpack/msgpack';
+import { msgpack } from '../msgpack/library.ts';
 import { MsgpackError } from '../msgpack/values.ts';
 
 /*
@@ -59,7 +60,7 @@ export function sameDigest(given: Uint8Array, right: string): boolean {
 
 export function encodeHelo({ nonce, auth }: Helo): Uint8Array {
   // An empty salt is text in Fluentd, too.
-  return encode(['HELO', { nonce, auth: auth.length === 0 ? '' : auth, keepalive: true }]);
+  return msgpack().encode(['HELO', { nonce, auth: auth.length === 0 ? '' : auth, keepalive: true }]);
 }
 
 export function readHelo(frame: Buffer): Helo {
@@ -71,7 +72,7 @@ export function readHelo(frame: Buffer): Helo {
 
 /** `texts`: hostname, salt, digest, user, digest of the password. */
 export function encodePing(texts: readonly (string | Uint8Array)[]): Uint8Array {
-  return encode(['PING', ...texts]);
+  return msgpack().encode(['PING', ...texts]);
 }
 
 export function readPing(frame: Buffer): Ping {
@@ -82,7 +83,7 @@ export function readPing(frame: Buffer): Ping {
 }
 
 export function encodePong(ok: boolean, reason: string, hostname: string, right: string): Uint8Array {
-  return encode(['PONG', ok, reason, hostname, right]);
+  return msgpack().encode(['PONG', ok, reason, hostname, right]);
 }
 
 export function readPong(frame: Buffer): Pong {
@@ -96,13 +97,18 @@ export function readPong(frame: Buffer): Pong {
   };
 }
 
+let decoder: Decoder | undefined;
+
 /** Text comes as the bytes that it is: what is hashed must not be read. */
-const decoder = new Decoder({ rawStrings: true, mapKeyConverter: (key) => textOf(key) ?? String(key) });
+function decode(frame: Buffer): unknown {
+  decoder ??= new (msgpack().Decoder)({ rawStrings: true, mapKeyConverter: (key) => textOf(key) ?? String(key) });
+  return decoder.decode(frame);
+}
 
 function read(frame: Buffer, items: number): unknown[] {
   let value: unknown;
   try {
-    value = decoder.decode(frame);
+    value = decode(frame);
   } catch {
     throw new MsgpackError('a handshake that cannot be read');
   }

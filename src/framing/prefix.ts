@@ -18,9 +18,10 @@ import { NOWHERE, type Origin, type OriginFields, type Origins } from '../origin
  *   any      whatever of the above is there, and an agent's record: a pipe may carry any of them
  *   cri      a runtime's file: the CRI prefix, or a record of Docker's json-file
  *   record   nothing before the line; the line is an agent's record, or the bare line
+ *   rows     nothing; the line is an event as another steptap has stored it
  *   none     nothing
  */
-export type Framing = 'any' | 'cri' | 'record' | 'none';
+export type Framing = 'any' | 'cri' | 'record' | 'rows' | 'none';
 
 const KUBECTL = /^\[pod\/([^/\]\s]{1,253})\/([^/\]\s]{1,253})\] $/;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
@@ -69,7 +70,7 @@ export class Prefixes {
     let prefix = '';
     this.time = this.timeEnd = 0;
     const framing = this.#framing;
-    if (framing === 'record' || framing === 'none') {
+    if (framing === 'record' || framing === 'rows' || framing === 'none') {
       this.content = start;
       this.origin = this.#bare;
       return false;

@@ -6,6 +6,8 @@ export class MsgpackError extends Error {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** What a socket gives at once. */
+const PIECE_BYTES = 1 << 16;
 
 /** Nobody nests deeper; and every level costs whoever walks through it. */
 const DEEPEST = 100;
@@ -25,6 +27,8 @@ export class Values {
   /** How far the value in hand was looked through, and how many values of it are still to come. */
   #at = 0;
   #left = 1;
+  /** Bytes that the value in hand has at least, as far as it says. */
+  #least = 0;
   /** The same for each level that is open. */
   readonly #open: number[] = [];
   readonly #head = new Head();
@@ -74,8 +78,8 @@ export class Values {
       if (head.kind === NEVER) throw new MsgpackError('bytes that are no msgpack');
       this.#left -= 1;
       this.#at = head.body + head.length;
-      const least = this.#at - this.#start + this.#left + head.items;
-      if (least > this.max_bytes) throw new MsgpackError(`a value of more than ${this.max_bytes} bytes`);
+      this.#least = this.#at - this.#start + this.#left + head.items;
+      if (this.#least > this.max_bytes) throw new MsgpackError(`a value of more than ${this.max_bytes} bytes`);
       if (head.items === 0) continue;
       if (open.length === DEEPEST) throw new MsgpackError(`values nested more than ${DEEPEST} levels deep`);
       open.push(this.#left);
@@ -84,12 +88,17 @@ export class Values {
     return this.#at <= this.#end;
   }
 
-  /** Makes room behind what is held, in memory of its own; twice as much each time, so that copying stays in proportion. */
+  /**
+   * Makes room behind what is held, in memory of its own: for all of a value that has said how long it is, which the system gives only as it is filled; else twice as
+   * much each time, so that copying stays in proportion.
+   */
   #room(more: number): void {
     const { held } = this;
     if (this.#own && this.#end + more <= this.#bytes.length) return;
     const fits = this.#own && held + more <= this.#bytes.length >> 1;
-    const to = fits ? this.#bytes : Buffer.allocUnsafeSlow(Math.max(4096, 2 * (held + more)));
+    const double = Math.max(4096, 2 * (held + more));
+    const size = this.#least > double ? this.#least + PIECE_BYTES : double;
+    const to = fits ? this.#bytes : Buffer.allocUnsafeSlow(size);
     this.#bytes.copy(to, 0, this.#start, this.#end);
     this.#bytes = to;
     this.#own = true;

@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { MOST_BYTES, MOST_RATIO, UNSUSPECTED_BYTES } from '../../forward/limits.ts';
 import { ARRAY, BIN, EXT, FIX, FLOAT, Head, INT, MAP, STR, UINT } from '../../msgpack/head.ts';
 import { eventTime, isEventTime, scalar, writeJson } from '../../msgpack/json.ts';
 import { MsgpackError, Values } from '../../msgpack/values.ts';
@@ -16,15 +17,9 @@ import { errorCode } from '../../errors.ts';
  * and the end of a group, and are no records.
  */
 
-/** The largest message, packed and unpacked. */
-export const MOST_BYTES = 16 << 20;
-/** What gzip may make of a byte, where it makes more than UNSUSPECTED bytes: text comes to a tenth of this. */
-const MOST_RATIO = 100;
-const UNSUSPECTED_BYTES = 1 << 20;
-
 /** What a message says behind its entries. */
 export interface Option {
-  /** The value as it was sent: what its sender waits for. */
+  /** What its sender waits for; msgpack, as it was sent. */
   readonly chunk?: Buffer;
   readonly compressed?: string;
   /** 1 and 2: metrics and traces of Fluent Bit, and no logs. */
@@ -38,7 +33,7 @@ export interface Message {
   readonly tag: Buffer;
   readonly option: Option;
   /** `[time, record]`, in one message at a time only. */
-  entries(): Iterable<Entry>;
+  readonly entries: () => Iterable<Entry>;
 }
 
 export interface Entry {
@@ -85,14 +80,24 @@ function* entriesIn(bytes: Buffer, most: number): Iterable<Entry> {
 
 function unpacked(bytes: Buffer, { compressed = 'text' }: Option): Buffer {
   if (compressed === 'text') return bytes;
-  if (compressed !== 'gzip') throw new MsgpackError(`entries in ${compressed.slice(0, 20)}: let its sender use gzip`);
+  if (compressed !== 'gzip')
+    throw new MsgpackError('entries that are compressed in another way than gzip: let their sender use that');
   const maxOutputLength = Math.min(MOST_BYTES, Math.max(UNSUSPECTED_BYTES, MOST_RATIO * bytes.length));
+  // Its last word is how long it was: who is honest about too much need not be unpacked.
+  const said = bytes.length < 18 ? 0 : bytes.readUInt32LE(bytes.length - 4);
+  if (said > maxOutputLength) throw tooLarge();
   try {
     return gunzipSync(bytes, { maxOutputLength });
   } catch (error) {
-    const much = errorCode(error) === 'ERR_BUFFER_TOO_LARGE';
-    throw new MsgpackError(much ? `entries of more than ${maxOutputLength} bytes in gzip` : 'entries that are no gzip');
+    if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
+    throw new MsgpackError('entries that are no gzip');
   }
+}
+
+function tooLarge(): MsgpackError {
+  return new MsgpackError(
+    `entries in gzip of more than ${MOST_BYTES >> 20} MiB, or of more than ${MOST_RATIO} times its size`,
+  );
 }
 
 function readOption(bytes: Buffer): Option {

@@ -4,6 +4,12 @@ export const stdinOptions = {
   description: 'Reads standard input to its end. A pipe cannot be read again.',
   additionalProperties: false,
   properties: {
+    rows: {
+      type: 'boolean',
+      description:
+        'True: the lines are events as another steptap wrote them with `--stdout`, and become the same events. Whoever writes them says of which pod they are.',
+      default: false,
+    },
     confirm: {
       type: 'string',
       enum: ['rsyslog'],

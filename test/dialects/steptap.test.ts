@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { Table } from '../../src/batch.ts';
+import { Decoder, type DecodeOptions } from '../../src/decode.ts';
+import { readMessage, writeRow } from '../../src/sources/forward/message.ts';
+import { Entries, frameOf } from '../../src/sinks/forward/frame.ts';
+import { Body } from '../../src/sinks/identity.ts';
+import type { Part } from '../../src/sinks/sink.ts';
+import { decode, OPTIONS, StillClock, type Fields } from '../support/decode.ts';
+import { partOf } from '../support/rows.ts';
+
+/** What becomes of rows that another steptap has sent. */
+function received(lines: Buffer, options: Partial<DecodeOptions> = {}): Map<Table, Fields[]> {
+  const source = { name: 'forward:test', framing: 'rows', position: () => ({}) } as const;
+  const decoding = new Decoder(source, { ...OPTIONS, ...options }, new StillClock()).request(lines, 1 << 24);
+  let step = decoding.next();
+  while (step.done !== true) step = decoding.next();
+  const { batch } = step.value!;
+  return new Map(
+    batch.rows.map(({ table, bytes }) => [
+      table,
+      bytes
+        .toString('utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Fields),
+    ]),
+  );
+}
+
+/** Over the wire, as the sink sends them and the source reads them. */
+async function passed(part: Part, gzip: boolean): Promise<Buffer> {
+  const { bytes, count } = new Entries().pack(part)!;
+  const message = readMessage(await frameOf(bytes, count, { tag: 'steptap', gzip, chunk: 'x' }));
+  const body = new Body();
+  for (const entry of message.entries()) writeRow(entry, body, 1 << 20);
+  return Buffer.from(body.view());
+}
+
+const samples = decode(readFileSync('test/fixtures/flyte-samples.log'), {
+  privacy: { ...OPTIONS.privacy, params: 'all' },
+});
+
+test.each([false, true])('every event of the samples is the same behind the wire (gzip: %s)', async (gzip) => {
+  for (const table of ['steps', 'logs', 'events'] as const) {
+    const before = samples.rows.filter((row) => row.table === table).map(({ text }) => text);
+    expect(before.length).toBeGreaterThan(1);
+    const lines = await passed(partOf(before, { table }), gzip);
+    const after = received(lines, { privacy: { ...OPTIONS.privacy, params: 'all' } });
+    expect([...after.keys()]).toEqual([table]);
+    expect(after.get(table)).toEqual(samples[table]);
+  }
+});
