@@ -57,7 +57,7 @@ export class Link {
     socket.on('error', (error) => {
       const code = errorCode(error) ?? 'UNKNOWN';
       const trouble = tlsTrouble(code);
-      if (trouble !== undefined) this.#broken ??= this.#failure('hold', code, trouble, error);
+      if (trouble !== undefined) this.#broken ??= this.#failure('hold', code, trouble.advice, error);
       this.#break(code, 'the connection failed', error);
     });
     socket.on('close', () => this.#break('CLOSED', 'the receiver hung up'));
