@@ -53,8 +53,8 @@ export const KIND = ',"dialect":"flytekit","event":"flytekit_step","kind":"step"
 
 /** Names and identities seen are kept up to this many, then forgotten: executions end. */
 const MOST = 4_096;
-/** Nodes and attempts of one execution. */
-const MOST_MINED = 64;
+/** Identities on all origins together, and as many with what URIs add: an agent reads hundreds of pods, and a log may say anything. */
+const MOST_SETTLED = 8_192;
 /** What is longer, in characters, is no name: it is made anew each time, or a few thousand lines of a megabyte would fill the memory. */
 export const LONGEST_KEPT = 2_048;
 
@@ -64,6 +64,10 @@ export class StepComposer {
   #ids = new Map<string, number>();
   #tuples = new Map<string, (Tuple | undefined)[]>();
   #identities = new WeakMap<Origin, Map<LineIdentity, Settled>>();
+  #settled = 0;
+  /** Those with something mined: others know them too, so that they have to be emptied one by one. */
+  readonly #miners = new Set<Settled>();
+  #mined = 0;
   readonly #privacy: Privacy;
 
   constructor(privacy: Privacy) {
@@ -117,20 +121,23 @@ export class StepComposer {
 
   /** The identity of a line without a URI. */
   settled(line: LineIdentity, origin: Origin): Settled {
-    let known = this.#identities.get(origin);
-    if (known === undefined) {
-      known = new Map();
-      this.#identities.set(origin, known);
-    }
-    let settled = known.get(line);
-    if (settled === undefined) {
-      const identity = settle(line, origin);
-      settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
-      if (settled.identity.fragment.length > LONGEST_KEPT) return settled;
-      if (known.size >= MOST) known.clear();
-      known.set(line, settled);
-    }
+    const known = this.#identities.get(origin)?.get(line);
+    if (known !== undefined) return known;
+    const identity = settle(line, origin);
+    const settled: Settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
+    if (identity.fragment.length <= LONGEST_KEPT) this.#keep(line, origin, settled);
     return settled;
+  }
+
+  #keep(line: LineIdentity, origin: Origin, settled: Settled): void {
+    if (this.#settled >= MOST_SETTLED) {
+      this.#identities = new WeakMap();
+      this.#settled = 0;
+    }
+    this.#settled += 1;
+    const known = this.#identities.get(origin);
+    if (known === undefined) this.#identities.set(origin, new Map([[line, settled]]));
+    else known.set(line, settled);
   }
 
   tuple(name: Named, status: 'success' | 'error', { identity, tuples }: Settled): Tuple {
@@ -151,15 +158,24 @@ export class StepComposer {
     if (target === '') return plain;
     const uri = mineUri(target, line.execution_id, line.task_domain, origin.rules.domains);
     const key = `${uri.node_id}\n${uri.attempt}\n${uri.project}\n${uri.domain}\n${uri.execution_id}`;
-    plain.mined ??= new Map();
-    let settled = plain.mined.get(key);
-    if (settled === undefined) {
-      if (plain.mined.size >= MOST_MINED) plain.mined.clear();
-      const identity = settle(line, origin, uri);
-      settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
-      if (key.length <= LONGEST_KEPT) plain.mined.set(key, settled);
-    }
+    const known = plain.mined?.get(key);
+    if (known !== undefined) return known;
+    const identity = settle(line, origin, uri);
+    const settled: Settled = { identity, tuples: this.#tuplesOf(identity), mined: undefined };
+    if (key.length <= LONGEST_KEPT) this.#mine(plain, key, settled);
     return settled;
+  }
+
+  #mine(plain: Settled, key: string, settled: Settled): void {
+    if (this.#mined >= MOST_SETTLED) {
+      for (const each of this.#miners) each.mined = undefined;
+      this.#miners.clear();
+      this.#mined = 0;
+    }
+    this.#mined += 1;
+    this.#miners.add(plain);
+    plain.mined ??= new Map();
+    plain.mined.set(key, settled);
   }
 
   /** Executions are many, their labels are few: those with the same labels share one table. */
@@ -182,6 +198,7 @@ export class StepComposer {
         this.#ids = new Map();
         this.#names = new Map();
         this.#identities = new WeakMap();
+        this.#settled = 0;
         this.#tuples = new Map();
       }
       id = this.#ids.size;
