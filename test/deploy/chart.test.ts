@@ -144,6 +144,16 @@ await withPrograms(['helm', 'kubectl'], () => {
       expect(labels).toMatchObject({ team: 'ml' });
   });
 
+  test.each([
+    ['nobody says', undefined, 65532],
+    ['a user is given', 1000, 1000],
+    ['root is given, which without its powers may not write where another user owns', 0, 0],
+  ])('the spool is handed to the user of the pods: %s', async (_, runAsUser, owner) => {
+    const values = runAsUser === undefined ? {} : { podSecurityContext: { runAsUser } };
+    const { initContainers = [] } = workload(await helm({ values })).spec.template.spec;
+    expect(initContainers[0]!.command!.at(-1)).toContain(`chownSync('/var/lib/steptap', ${owner}, 0)`);
+  });
+
   test('an aggregator that is scaled by itself has no number of its own, and is never made smaller', async () => {
     const objects = await helm(AGGREGATOR);
     expect(workload(objects).spec.replicas).toBeUndefined();

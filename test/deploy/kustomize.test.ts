@@ -66,6 +66,23 @@ await withPrograms(['kubectl'], () => {
       }
     });
 
+    test('pods that are not ready can be asked why, by name', () => {
+      const [metrics] = ofKind(of(overlay), 'Service').filter(({ spec }) => spec!['clusterIP'] === 'None');
+      expect(metrics!.spec).toMatchObject({ publishNotReadyAddresses: true });
+    });
+
+    test('names can be looked up, in OpenShift too, whose DNS listens on 5353', () => {
+      const egress = ofKind(of(overlay), 'NetworkPolicy')[0]!.spec!['egress'] as { ports: object[] }[];
+      for (const protocol of ['UDP', 'TCP'])
+        for (const port of [53, 5353]) expect(egress[0]!.ports).toContainEqual({ port, protocol });
+    });
+
+    test('it runs on Linux only, also where there are Windows nodes', () => {
+      expect(workload(of(overlay)).spec.template.spec).toMatchObject({
+        nodeSelector: { 'kubernetes.io/os': 'linux' },
+      });
+    });
+
     test('every object is in the namespace that is made, unless it is of the cluster', () => {
       const [namespace] = ofKind(of(overlay), 'Namespace');
       const inside = of(overlay).filter(

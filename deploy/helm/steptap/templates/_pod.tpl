@@ -73,7 +73,7 @@ spec:
       {{- with .Values.image.pullPolicy }}
       imagePullPolicy: {{ . }}
       {{- end }}
-      command: [/usr/local/bin/node, -e, "require('node:fs').chownSync('/var/lib/steptap', {{ default 65532 .Values.podSecurityContext.runAsUser | int64 }}, 0)"]
+      command: [/usr/local/bin/node, -e, "require('node:fs').chownSync('/var/lib/steptap', {{ dig "runAsUser" 65532 .Values.podSecurityContext | int64 }}, 0)"]
       resources:
         {{- include "steptap.resources" . | nindent 8 }}
       securityContext:
@@ -195,8 +195,8 @@ spec:
 {{- if .Values.resources -}}
 {{ toYaml .Values.resources }}
 {{- else if eq .Values.role "agent" -}}
-requests: { cpu: 50m, memory: 96Mi }
-limits: { memory: 256Mi }
+requests: { cpu: 50m, memory: 128Mi }
+limits: { memory: 384Mi }
 {{- else -}}
 requests: { cpu: 100m, memory: 128Mi }
 limits: { memory: 512Mi }
