@@ -1,7 +1,8 @@
 import type { FromSchema } from 'json-schema-to-ts';
 
 const names = { type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true } as const;
-const path = { type: 'string', pattern: '^/', minLength: 2 } as const;
+/** `**` would mean something else elsewhere. */
+const path = { type: 'string', pattern: '^/(?!.*\\*\\*)', minLength: 2 } as const;
 
 /** Options of the logs of a node's pods, or of any directory of logs. */
 export const filesOptions = {
