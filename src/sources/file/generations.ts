@@ -24,6 +24,8 @@ export interface GenerationsOptions {
   readonly log: Log;
   /** Bytes that were there and cannot be read any more; 0 where nobody knows how many. */
   readonly lost?: (bytes: number) => void;
+  /** Told of a file that cannot be opened, which is tried again at the next look; without it, that is thrown. */
+  readonly failed?: (path: string, error: Error) => void;
   /** True for a path that nobody has vouched for: a link in its place is not followed. */
   readonly guarded?: boolean;
   /** True when one process alone writes it. */
@@ -71,6 +73,8 @@ export class Generations {
   /** Offset in the stream of all of them, and where that begins. */
   #at = 0;
   #start = 0;
+  /** True when the last read found nothing more. */
+  #ended = false;
   /** The last byte that came out, if any did. */
   #last = NEWLINE[0];
 
@@ -152,26 +156,34 @@ export class Generations {
   /** The next bytes; undefined if there are none now. */
   async read(spare: () => Buffer | undefined): Promise<Buffer | undefined> {
     for (let held = this.#held[0]; held !== undefined; held = this.#held[0]) {
+      if (this.#ended && this.#isAnew(held)) {
+        const newline = this.#truncated(held, held.file as LogFile);
+        if (newline !== undefined) return newline;
+        continue;
+      }
       const bytes = await this.#bytes(held, spare);
       if (bytes !== undefined) {
+        this.#ended = false;
         this.#last = bytes.at(-1);
         this.#at += bytes.length;
         return bytes;
       }
-      const now = held.file.look();
-      const { follow } = this.#options;
-      const anew =
-        follow && held.file instanceof LogFile && (now === 'shrunk' || (now === 'grown' && held.file.rewritten));
-      let newline: Buffer | undefined;
-      if (anew) newline = this.#truncated(held, held.file as LogFile);
-      else if (now === 'grown') {
-        this.#touch(held);
-        continue;
-      } else if (this.#mayLeave(held)) newline = this.#leave(held);
-      else return undefined;
-      if (newline !== undefined) return newline;
+      this.#ended = true;
+      if (this.#isAnew(held)) continue;
+      if (held.file.look() === 'grown') this.#touch(held);
+      else if (this.#mayLeave(held)) {
+        const newline = this.#leave(held);
+        if (newline !== undefined) return newline;
+      } else return undefined;
     }
     return undefined;
+  }
+
+  /** True when it is shorter than it was, or begins otherwise. */
+  #isAnew({ file }: Held): boolean {
+    if (!this.#options.follow || !(file instanceof LogFile)) return false;
+    const now = file.look();
+    return now === 'shrunk' || (now === 'grown' && file.rewritten);
   }
 
   /** Bytes of files that are not in the directory any more: the disk has them until they are read. */
@@ -259,8 +271,14 @@ export class Generations {
   }
 
   #openPlain({ path, identity }: Entry): LogFile | undefined {
-    const file = LogFile.open(path, this.#options.guarded !== true);
-    if (file !== undefined && sameFile(file.identity, identity)) return file;
+    let file: LogFile | undefined;
+    try {
+      file = LogFile.open(path, this.#options.guarded !== true);
+      if (file !== undefined && sameFile(file.identity, identity)) return file;
+    } catch (error) {
+      if (this.#options.failed === undefined) throw error;
+      this.#options.failed(path, error as Error);
+    }
     // Renamed just now, or compressed: the next look finds it as what it is then.
     file?.close();
     this.#known.delete(keyOf(identity));
@@ -361,6 +379,7 @@ export class Generations {
   }
 
   #goOn(file: Generation): Buffer | undefined {
+    this.#ended = false;
     const merged = this.#last !== NEWLINE[0];
     if (merged) this.#at += 1;
     this.#last = NEWLINE[0];

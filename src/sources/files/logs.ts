@@ -45,6 +45,8 @@ export class Logs {
   readonly #by = new Map<string, Set<Tailed>>();
   /** To be tried again: links that lead nowhere, and logs that cannot be opened. */
   readonly #again = new Set<string>();
+  /** Those of which a file cannot be opened. */
+  readonly #unread = new Set<string>();
   readonly #said = new Set<string>();
   #scans = 0;
 
@@ -76,6 +78,7 @@ export class Logs {
       this.#again.delete(path);
       this.#found(path);
     }
+    if (this.#scans % AGAIN === 0) this.#retry();
     this.folders.scan();
     if (this.#seen.size > 4 * this.all.size + 10_000) this.#seen.clear();
   }
@@ -108,6 +111,16 @@ export class Logs {
   close(): void {
     this.folders.close();
     for (const log of this.all.values()) log.files.close();
+  }
+
+  /** Files that could not be opened may be readable now. */
+  #retry(): void {
+    const paths = [...this.#unread];
+    this.#unread.clear();
+    for (const path of paths) {
+      const log = this.all.get(path);
+      if (log !== undefined && log.state !== 'excluded') log.files.see(filesOf(path));
+    }
   }
 
   #found(path: string): void {
@@ -151,13 +164,20 @@ export class Logs {
     const { name, clock, log, metrics, first, opened } = this.#options;
     const places = new Places(path);
     const lost = (bytes: number): void => metrics.lost(bytes);
-    const files = new Generations({ path, follow: true, guarded: true, alone: true, places, clock, log, lost });
+    let failure: Error | undefined;
+    const failed = (file: string, error: Error): void => {
+      failure = error;
+      this.#unread.add(path);
+      this.#say(path, `${file} cannot be read (${errorCode(error) ?? error.message}): ${RIGHTS}`);
+    };
+    const files = new Generations({ path, follow: true, guarded: true, alone: true, places, clock, log, lost, failed });
     const position = readFilePosition(this.#intake.positions.get(path));
     const directory = dirname(path);
     const entries = filesOf(path);
     let resumed = true;
     if (position === undefined) files.begin(entries, first());
     else resumed = files.resume(entries, position);
+    if (failure !== undefined && !files.any) throw failure;
     const tailed = new Tailed(path, place, files, places, { counted: name, severed: !resumed });
     this.all.set(path, tailed);
     this.folders.ask(directory);
@@ -172,12 +192,8 @@ export class Logs {
     if (logs === undefined) return;
     for (const log of logs) {
       if (log.state === 'excluded') continue;
-      try {
-        log.files.see(filesOf(log.path, names));
-        this.#options.hint(log);
-      } catch (error) {
-        this.#say(log.path, `a file of ${log.path} cannot be read (${errorCode(error)}): ${RIGHTS}`);
-      }
+      log.files.see(filesOf(log.path, names));
+      this.#options.hint(log);
     }
   }
 

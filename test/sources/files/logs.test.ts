@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, rmSync, symlinkSync, truncateSync, unlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { compress, cri, mkfifo, Node, rotate, UID } from './parts.ts';
@@ -212,4 +212,15 @@ test('A log with a backlog does not hold up another', async () => {
   const running = node.start();
   await node.until(running, () => node.rows.length === 40_001);
   expect(node.messages.indexOf('b')).toBeLessThan(20_000);
+});
+
+test('A log that was written anew, and is longer by now than it was, is read from its beginning', async () => {
+  const log = node.log();
+  node.write(log, cri('one'));
+  const running = node.start();
+  await node.until(running, () => node.rows.length === 1);
+  writeFileSync(log, cri('two') + cri('three'));
+  await node.until(running, () => node.rows.length === 3);
+  expect(node.messages).toEqual(['one', 'two', 'three']);
+  expect(node.said).toEqual([expect.stringMatching(/0\.log was truncated; it is read from its beginning$/)]);
 });
