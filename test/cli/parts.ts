@@ -34,7 +34,8 @@ export class Home {
         await cli.ended;
       }
       for (const server of this.#servers.splice(0)) await server.leave();
-      await rm(this.path, { recursive: true, force: true });
+      // A tapping process may still be delivering, and writes into it meanwhile.
+      await rm(this.path, { recursive: true, force: true, maxRetries: 10 });
     });
   }
 
