@@ -90,7 +90,7 @@ interface Around {
 }
 
 function sourceOf(name: string, config: SourceConfig, around: Around): Source {
-  const { pipeline, stdin, clock, log, metadata, known } = around;
+  const { pipeline, clock, log, metadata } = around;
   switch (config.type) {
     case 'files':
       return filesSource(name, config, { ...filesAround(pipeline, name, config), clock, log, metadata });
@@ -98,14 +98,21 @@ function sourceOf(name: string, config: SourceConfig, around: Around): Source {
       return forwardSource(`forward:${name}`, config, { clock, log });
     case 'http':
       return httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log });
-    case 'stdin':
-      if (config.confirm === undefined) return stdinSource(stdin, config.rows === true ? 'rows' : 'any');
-      return confirmingStdin(stdin, (word) => process.stdout.write(`${word}\n`));
-    case 'file': {
-      if (config.once === true) return onceSource(config.path);
-      const file = fileSource(config.path, { ...config, clock, log });
-      // One that was read by this process goes on where it was.
-      return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;
-    }
+    case 'file':
+      return fileOf(config, around);
+    default:
+      return stdinOf(config, around);
   }
+}
+
+function fileOf(config: Extract<SourceConfig, { type: 'file' }>, { clock, log, known }: Around): Source {
+  if (config.once === true) return onceSource(config.path);
+  const file = fileSource(config.path, { ...config, clock, log });
+  // One that was read by this process goes on where it was.
+  return known.has(file.name) ? fileSource(config.path, { ...config, from_start: false, clock, log }) : file;
+}
+
+function stdinOf({ confirm, rows }: Extract<SourceConfig, { type: 'stdin' }>, { stdin }: Around): Source {
+  if (confirm === undefined) return stdinSource(stdin, rows === true ? 'rows' : 'any');
+  return confirmingStdin(stdin, (word) => process.stdout.write(`${word}\n`));
 }

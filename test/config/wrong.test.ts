@@ -35,7 +35,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'an address where a type stands',
     'sinks: { elasticsearch: { type: "https://u:canary-51cc@h" } }',
-    'p:1:33: sinks.elasticsearch.type: "https://***@h" is no type of sink; there are clickhouse, elasticsearch, prometheus, files, stdout',
+    'p:1:33: sinks.elasticsearch.type: "https://***@h" is no type of sink; there are clickhouse, elasticsearch, prometheus, files, forward, stdout',
   ],
   [
     'a file that is handed over once, and followed',
@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'a type of source that is none',
     'sources: { app: { type: kafka } }',
-    'p:1:25: sources.app.type: "kafka" is no type of source; there are file, stdin',
+    'p:1:25: sources.app.type: "kafka" is no type of source; there are file, files, forward, http, stdin',
   ],
   [
     'an option that is none',
@@ -75,7 +75,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'an option like no other',
     'sources: { stdin: { fast: true } }',
-    'p:1:21: sources.stdin.fast: there is no such option; there is confirm',
+    'p:1:21: sources.stdin.fast: there is no such option; there are rows, confirm',
   ],
   ['an option that is missing', 'sources: { file: { follow: true } }', 'p:1:18: sources.file: path is missing'],
   ['a list that is text', 'privacy: { mask: password }', 'p:1:18: privacy.mask: must be a list, and is text'],

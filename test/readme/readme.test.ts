@@ -41,6 +41,7 @@ test.each(BLOCKS)('what the README shows can be loaded:\n%s', (yaml) => {
 const REQUIRED: Readonly<Record<string, unknown>> = {
   path: 'a.log',
   directory: 'out',
+  address: 'aggregator:24224',
   urls: ['http://server:1'],
   match: { event: 'x' },
 };

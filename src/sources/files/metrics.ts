@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from '../../prom-client.ts';
 
 export interface TailMetrics {
   /** Something that was there cannot be read any more; 0 bytes where nobody knows how many. */

@@ -21,7 +21,7 @@ test('Every log of the node is read, with what its path says of its pod', async 
     container,
     stream,
   ]);
-  expect(rows.sort()).toEqual([
+  expect(rows.sort(([one = ''], [other = '']) => String(one).localeCompare(String(other)))).toEqual([
     ['more', 'ns', 'a', UID, 'main', 'stderr'],
     ['one', 'ns', 'a', UID, 'main', 'stderr'],
     ['three', 'ns', 'c', UID, 'main', 'stderr'],
