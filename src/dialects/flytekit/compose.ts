@@ -53,8 +53,9 @@ export const KIND = ',"dialect":"flytekit","event":"flytekit_step","kind":"step"
 
 /** Names and identities seen are kept up to this many, then forgotten: executions end. */
 const MOST = 4_096;
-/** Identities on all origins together, and as many with what URIs add: an agent reads hundreds of pods, and a log may say anything. */
+/** Identities on all origins together, since an agent reads hundreds of pods, and those with what URIs add: under a kilobyte each. */
 const MOST_SETTLED = 8_192;
+const MOST_MINED = 16_384;
 /** What is longer, in characters, is no name: it is made anew each time, or a few thousand lines of a megabyte would fill the memory. */
 export const LONGEST_KEPT = 2_048;
 
@@ -167,7 +168,7 @@ export class StepComposer {
   }
 
   #mine(plain: Settled, key: string, settled: Settled): void {
-    if (this.#mined >= MOST_SETTLED) {
+    if (this.#mined >= MOST_MINED) {
       for (const each of this.#miners) each.mined = undefined;
       this.#miners.clear();
       this.#mined = 0;
