@@ -12,6 +12,7 @@ import { epochTime, formatTime, parseTime, storable } from '../time.ts';
  *   Docker json-file            {"log":"text\n","stream":"stderr","time":"..."}     (no newline at the end of `log`: it goes on in the next record)
  *   Fluent Bit                  {"date":1771497044.189512,"log":"text","stream":"stderr","kubernetes":{...}}
  *   Fluentd, its CRI parser      {"message":"text","stream":"stderr","logtag":"F","kubernetes":{...}}
+ *   Filebeat                    {"@timestamp":"...","message":"text","stream":"stderr","agent":{"type":"filebeat"},"kubernetes":{"pod":{...},...}}
  *   Fluent Bit, Merge_Log On    {...the line's own keys..., "kubernetes":{...}}
  *
  * `line`: the text is in the record and now in `line.text`; `partial`: so is the beginning of it; `merged`: the record is the line, with the
@@ -39,7 +40,7 @@ export function unwrap(
   const said = recordTime(value);
   // Without the time that an agent writes it is somebody's log with keys of these names.
   const docker = hasText && standard && typeof value['time'] === 'string' && said !== '';
-  const agent = !only && hasText && date !== undefined && said !== '';
+  const agent = !only && hasText && (date !== undefined || isFilebeat(value)) && said !== '';
   if (metadata === undefined && !docker && !agent) return 'none';
   if (said !== '') line.time = said;
   const outer = line.origin.fields;
@@ -65,10 +66,22 @@ export function unwrap(
   return partial ? 'partial' : 'line';
 }
 
-/** The line in a record. With the CRI parser of Fluentd it is called `message`, and `logtag` stands beside it; a line's own `message` has none. */
-function textOf({ log, message, logtag }: Record<string, unknown>): string | undefined {
+/** The line in a record. Filebeat calls it `message`, and so does the CRI parser of Fluentd, with `logtag` beside it; a line's own `message` has neither. */
+function textOf(value: Record<string, unknown>): string | undefined {
+  const { log, message, logtag } = value;
   if (typeof log === 'string') return log;
-  return typeof message === 'string' && (logtag === 'F' || logtag === 'P') ? message : undefined;
+  if (typeof message !== 'string') return undefined;
+  return logtag === 'F' || logtag === 'P' || isFilebeat(value) ? message : undefined;
+}
+
+function isFilebeat(value: Record<string, unknown>): boolean {
+  return member(value['agent'], 'type') === 'filebeat' && typeof value['@timestamp'] === 'string';
+}
+
+/** A text in an object; `''` if there is none. */
+function member(value: unknown, name: string): string {
+  const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  return typeof found === 'string' ? found : '';
 }
 
 function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
@@ -80,12 +93,13 @@ function tellPod(metadata: OriginFields, record: string, tell: Observer): void {
   }
 }
 
-/** The `kubernetes` map of Fluent Bit's filter, in its own names, with what the API knows of the pod where it is asked. */
+/** The `kubernetes` map of Fluent Bit's and Fluentd's filters or of Filebeat's processor, in their names, with what the API knows of the pod where it is asked. */
 function podMetadata(map: unknown, { labels: { kept }, pods }: KubernetesRules): OriginFields | undefined {
   if (typeof map !== 'object' || map === null) return undefined;
   const given = map as Record<string, unknown>;
-  const text = (name: string): string => (typeof given[name] === 'string' ? given[name] : '');
-  if (text('pod_name') === '' && text('namespace_name') === '') return undefined;
+  const namespace = member(given, 'namespace_name') || member(given, 'namespace');
+  const pod = member(given, 'pod_name') || member(given['pod'], 'name');
+  if (pod === '' && namespace === '') return undefined;
   const labels = new Map<string, string>();
   if (typeof given['labels'] === 'object' && given['labels'] !== null) {
     for (const [name, value] of Object.entries(given['labels'])) {
@@ -94,11 +108,11 @@ function podMetadata(map: unknown, { labels: { kept }, pods }: KubernetesRules):
   }
   const said = {
     ...NOWHERE,
-    namespace: text('namespace_name'),
-    pod: text('pod_name'),
-    pod_uid: text('pod_id'),
-    container: text('container_name'),
-    node: text('host'),
+    namespace,
+    pod,
+    pod_uid: member(given, 'pod_id') || member(given['pod'], 'uid'),
+    container: member(given, 'container_name') || member(given['container'], 'name'),
+    node: member(given, 'host') || member(given['node'], 'name'),
     labels,
   };
   return completed(said, pods);
@@ -107,6 +121,8 @@ function podMetadata(map: unknown, { labels: { kept }, pods }: KubernetesRules):
 /** The record's own time; `''` if it has none that can be read. */
 function recordTime(value: Record<string, unknown>): string {
   const { date, time } = value;
+  if (isFilebeat(value))
+    return parseTime(value['@timestamp'] as string) === undefined ? '' : (value['@timestamp'] as string);
   if (typeof time === 'string' && 'stream' in value && parseTime(time) !== undefined) return time;
   if (typeof date === 'string') return parseTime(date) === undefined ? '' : date;
   const us = typeof date === 'number' ? epochTime(date) : undefined;

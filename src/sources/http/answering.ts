@@ -9,6 +9,7 @@ import type { Log } from '../../log.ts';
 import type { Requests } from '../../requests.ts';
 import type { Admission } from './admission.ts';
 import { codingOf, HAS_ZSTD, readBody, Share, type Refused } from './body.ts';
+import { fromBulk, greeting, isBulk } from './bulk.ts';
 import { toLines } from './records.ts';
 import type { HttpSourceOptions } from './schema.ts';
 
@@ -38,6 +39,7 @@ const LINGER_MS = 1_000;
 interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** What is wrong, for the log. */
   readonly told?: string;
 }
@@ -78,12 +80,17 @@ export class Answering {
   async #answerOf(request: IncomingMessage): Promise<Answer | undefined> {
     const { options, secret, requests, stop } = this.#given;
     const path = (request.url ?? '').split('?', 1)[0]!;
-    if (path !== options.path && path !== '/') return { status: 404, told: `posts go to ${options.path}` };
-    if (request.method !== 'POST') return { status: 405, headers: { allow: 'POST' } };
+    const bulk = options.elasticsearch && isBulk(path);
+    const greeted = options.elasticsearch ? greeting(request.method ?? '', path) : undefined;
+    if (greeted === undefined) {
+      if (!bulk && path !== options.path && path !== '/') return { status: 404, told: `posts go to ${options.path}` };
+      if (request.method !== 'POST') return { status: 405, headers: { allow: 'POST' } };
+    }
     const token = secret?.match(bearer(request.headers.authorization));
     if (secret !== undefined && token === undefined) {
       return { status: 401, headers: { 'www-authenticate': 'Bearer' }, told: 'the token is missing, or another' };
     }
+    if (greeted !== undefined) return greeted;
     if (stop.aborted || requests.full) return AGAIN;
     const encoding = request.headers['content-encoding'];
     const coding = codingOf(encoding);
@@ -93,13 +100,19 @@ export class Answering {
     const body = await readBody(request, coding, max_body_bytes, this.#share);
     if (body === undefined) return undefined;
     if ('status' in body) return this.#refused(body, request, token);
-    const lines = toLines(body.bytes);
+    const { lines, stored } = bulk ? fromBulk(body.bytes) : { lines: toLines(body.bytes), stored: STORED };
     const taken =
-      lines.length === 0 ? STORED : this.#take(request, token, this.#idOf(request, token, body.digest), lines);
+      lines.length === 0 ? stored : this.#take(request, token, this.#idOf(request, token, body.digest), lines, stored);
     return Promise.resolve(taken).finally(() => body.release());
   }
 
-  async #take(request: IncomingMessage, token: Buffer | undefined, id: string, lines: Buffer): Promise<Answer> {
+  async #take(
+    request: IncomingMessage,
+    token: Buffer | undefined,
+    id: string,
+    lines: Buffer,
+    stored: Answer,
+  ): Promise<Answer> {
     const { requests, admission, clock } = this.#given;
     const over = new AbortController();
     const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => AGAIN);
@@ -111,7 +124,7 @@ export class Answering {
           return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, token);
         }
         admission.known(request);
-        return STORED;
+        return stored;
       },
       () => AGAIN,
     );
@@ -148,17 +161,17 @@ export class Answering {
     return hash.digest('base64');
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, told }: Answer): void {
+  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, body = '', told }: Answer): void {
     const { name, intake, stop } = this.#given;
     intake.counters.requests(name, status);
     if (told !== undefined) this.#tell(status, peerOf(request), told);
     response.writeHead(status, {
       ...headers,
-      'content-length': 0,
+      'content-length': Buffer.byteLength(body),
       // What was not read of a body stands before the next request.
       ...(stop.aborted || !request.complete ? { connection: 'close' } : {}),
     });
-    response.end();
+    response.end(request.method === 'HEAD' ? '' : body);
     if (request.complete) return;
     setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
   }

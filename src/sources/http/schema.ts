@@ -33,6 +33,12 @@ export const httpOptions = {
       pattern: '^\\d+(\\.\\d+)?[kmKM]?(i?[bB])?$',
       examples: ['16m', '4m'],
     },
+    elasticsearch: {
+      type: 'boolean',
+      description:
+        "Also answers as Elasticsearch's `_bulk` does, to senders that have no other output, such as Filebeat.",
+      default: false,
+    },
     deduplicate: {
       type: 'boolean',
       description:
@@ -45,11 +51,13 @@ export const httpOptions = {
 export interface HttpSourceOptions extends TokenListenerOptions {
   readonly path: string;
   readonly max_body_bytes: number;
+  readonly elasticsearch: boolean;
   readonly deduplicate: boolean;
 }
 
 export const HTTP_DEFAULTS = {
   listen: httpOptions.properties.listen.default,
   path: httpOptions.properties.path.default,
+  elasticsearch: httpOptions.properties.elasticsearch.default,
   deduplicate: httpOptions.properties.deduplicate.default,
 } as const;
