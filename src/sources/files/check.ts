@@ -22,7 +22,7 @@ export function checkFiles(
   const discovery = new Discovery(options, new Selection(options, environment));
   const logs = new Set<string>();
   const problems: CheckItem[] = [];
-  let excluded = 0;
+  let [excluded, unread] = [0, 0];
   const folders = new Folders({
     globs: discovery.globs,
     watches: false,
@@ -34,7 +34,8 @@ export function checkFiles(
       logs.add(found.path);
       const code = unreadable(found.path);
       if (code !== undefined) {
-        problems.push({ what: 'log', where: path, state: 'problem', found: `cannot be read (${code})`, todo: RIGHTS });
+        unread += 1;
+        problems.push({ what: 'log', where: path, state: 'warning', found: `cannot be read (${code})`, todo: RIGHTS });
       }
     },
     listed: () => {},
@@ -53,7 +54,8 @@ export function checkFiles(
   folders.scan();
   const known = [...logs].filter((path) => positions.has(path)).length;
   const more = excluded === 0 ? '' : `; ${excluded} excluded`;
-  const found = `${countText(logs.size, 'log')} to read, ${known} of them gone on with${more}`;
+  const able = unread === 0 ? '' : `; ${unread === logs.size ? 'none' : logs.size - unread} of them can be read`;
+  const found = `${countText(logs.size, 'log')} to read, ${known} of them gone on with${able}${more}`;
   const where = discovery.globs.map(({ pattern }) => pattern).join(', ');
   const none = {
     state: 'warning',
@@ -62,7 +64,7 @@ export function checkFiles(
   } as const;
   const rest = problems.length - MOST_NAMED;
   return [
-    { what: 'logs', where, ...(logs.size === 0 ? none : { state: 'ok', found }) },
+    { what: 'logs', where, ...(logs.size === 0 ? none : { state: unread === logs.size ? 'problem' : 'ok', found }) },
     ...problems.slice(0, MOST_NAMED),
     ...(rest > 0 ? [{ what: 'logs', where: '', state: 'warning', found: `${rest} more like these` } as const] : []),
     inotify(),

@@ -1,0 +1,82 @@
+import { appendFile, chmod, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { Home, line, twice } from './parts.ts';
+
+const home = new Home();
+const root = process.getuid?.() === 0;
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await systemClock.sleep(5, new AbortController().signal);
+}
+
+async function pod(name: string, text: string): Promise<string> {
+  const path = join(home.path, 'pods', `ns_${name}_6f1c8f5e-0000-4000-8000-000000000001`, 'main', '0.log');
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  return path;
+}
+
+function cri(step: string): string {
+  return `2026-02-19T10:30:44.189512345Z stderr F ${line(step)}`;
+}
+
+async function pipeline(url: string, more = ''): Promise<string> {
+  const path = join(home.path, 'pipeline.yaml');
+  const lines = [
+    'sources:',
+    `  pods: {type: files, paths: ['${home.path}/pods/*/*/*.log']${more}}`,
+    'sinks:',
+    `  clickhouse: {type: clickhouse, urls: ['${url}']}`,
+    `state: {directory: '${home.path}/state'}`,
+  ];
+  await writeFile(path, lines.join('\n'));
+  return path;
+}
+
+test.skipIf(!root)('a log that may not be read is said, with what to do, and the others are stored', async () => {
+  const { server, backend } = await home.clickhouse();
+  const secret = await pod('a', cri('secret'));
+  await chmod(secret, 0o600);
+  await pod('b', cri('told'));
+  await chmod(home.path, 0o777);
+  const args = ['-c', await pipeline(server.url), '--metrics', 'none'];
+  const check = home.start(['check', ...args], { uid: 65_534 });
+  expect((await check.ended).stdout).toMatch(
+    /2 logs to read.*1 of them can be\s+read.*warning +log .*ns_a_.* cannot be read \(EACCES\).*containerd/s,
+  );
+  const run = home.start(args, { uid: 65_534 });
+  const said = await run.said(/ns_a_.*cannot be read/);
+  expect(said.message).toMatch(/\(EACCES\): let its user read it: containerd .* cri-o /);
+  await until(() => backend.rows.length === 1);
+  run.kill('SIGTERM');
+  expect((await run.ended).code).toBe(0);
+  expect(backend.rows.map(({ raw }) => raw)).toEqual(['told']);
+});
+
+test('logs go on where they were after a kill, and steptap check says which they are', async () => {
+  const { server, backend } = await home.clickhouse();
+  const args = ['-c', await pipeline(server.url), '--metrics', 'none'];
+  const log = await pod('a', cri('one'));
+  await pod('b', cri('two'));
+  const first = home.start(args);
+  await until(() => backend.rows.length === 2);
+  first.kill('SIGKILL');
+  await first.ended;
+  await appendFile(log, cri('three'));
+  const check = home.start(['check', ...args]);
+  expect((await check.ended).stdout).toMatch(/logs +\S+ +2 logs to read, 2 of them gone on with/);
+  const second = home.start(args);
+  await until(() => backend.rows.length === 3);
+  second.kill('SIGTERM');
+  expect((await second.ended).code).toBe(0);
+  expect(twice(backend)).toEqual([]);
+});
+
+test('pods cannot be excluded by annotations that nobody can be asked for', async () => {
+  const path = await pipeline('http://127.0.0.1:1', ', exclude_annotations: [example.org/private]');
+  const ended = await home.start(['-c', path, '--metrics', 'none']).ended;
+  expect(ended.code).toBe(2);
+  expect(ended.stderr).toContain('nobody can be asked for annotations: give enrichment.kubernetes a kubeconfig');
+});
