@@ -42,10 +42,16 @@ test.skipIf(!root)('a log that may not be read is said, with what to do, and the
   await pod('b', cri('told'));
   await chmod(home.path, 0o777);
   const args = ['-c', await pipeline(server.url), '--metrics', 'none'];
-  const check = home.start(['check', ...args], { uid: 65_534 });
-  expect((await check.ended).stdout).toMatch(
-    /2 logs to read.*1 of them can be\s+read.*warning +log .*ns_a_.* cannot be read \(EACCES\).*containerd/s,
-  );
+  const check = home.start(['check', '--json', ...args], { uid: 65_534 });
+  const items = (await check.ended).stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as Record<string, string>);
+  expect(items.filter(({ part }) => part === 'source pods')).toMatchObject([
+    { what: 'logs', state: 'ok', found: '2 logs to read, 0 of them gone on with; 1 of them can be read' },
+    { what: 'log', where: secret, state: 'warning', found: 'cannot be read (EACCES)' },
+    { what: 'inotify' },
+  ]);
   const run = home.start(args, { uid: 65_534 });
   const said = await run.said(/ns_a_.*cannot be read/);
   expect(said.message).toMatch(/\(EACCES\): let its user read it: containerd .* cri-o /);
