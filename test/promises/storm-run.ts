@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,6 +32,8 @@ export interface StormVerdict {
   /** Share of the lines that a naive tail of the same file has lost. */
   readonly naive_lost: number;
   readonly dead_letters: number;
+  /** What steptap said, and what it did not understand: for when something is wrong. */
+  readonly said: readonly string[];
 }
 
 /** Writes, rotates, kills and starts again, and counts what the store has in the end. */
@@ -101,13 +103,17 @@ export async function storm(options: StormOptions): Promise<StormVerdict> {
     steptap.kill('SIGTERM');
     await steptap.life?.ended;
     const [rows = 0, distinct = 0] = await stored();
+    const letters = join(home, 'state/dead-letters');
+    const names = await readdir(letters).catch(() => []);
+    const wrong = await Promise.all(names.map((name) => readFile(join(letters, name), 'utf8')));
     const seen = new Set(Array.from((await control).matchAll(/"step": "(std\w+ \d+)"/g), ([, name]) => name));
     return {
       written: log.written.length,
       lost: log.written.length - distinct,
       twice: rows - distinct,
       naive_lost: 1 - seen.size / log.written.length,
-      dead_letters: (await readdir(join(home, 'state/dead-letters')).catch(() => [])).length,
+      dead_letters: names.length,
+      said: distinct === log.written.length && names.length === 0 ? [] : [...wrong, steptap.life?.stderr() ?? ''],
     };
   } finally {
     over = true;
