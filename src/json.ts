@@ -86,7 +86,7 @@ export function valueEnd(text: string, start: number): number {
 const MOST_DEPTH = 1_000;
 const MOST_KEYS = 10_000;
 
-/** Why it should not be parsed, whatever it is; undefined when it may be. Iterative, and parses nothing. */
+/** Why the object that the text begins with should not be parsed; undefined when it may be. Iterative, and parses nothing. */
 export function tooMuch(text: string): string | undefined {
   let depth = 0;
   let keys = 0;
@@ -103,7 +103,8 @@ export function tooMuch(text: string): string | undefined {
         break;
       case 0x7d: // }
       case 0x5d: // ]
-        depth--;
+        // What stands behind it is another record, and looked at by itself.
+        if (--depth === 0) return undefined;
         break;
       case 0x3a: // :
         if (++keys > MOST_KEYS) return `has more than ${MOST_KEYS} keys`;
