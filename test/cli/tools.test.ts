@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -244,9 +245,23 @@ test.runIf(process.env['CI'] === 'true')('promtool is there', () => expect(unava
 
 test('every metric is in the README, and what the README names there is', async () => {
   const { server } = await home.clickhouse();
-  const cli = home.start(['--clickhouse', server.url, '--metrics', '127.0.0.1:0']);
-  const { metrics } = await cli.said(/^reading stdin/);
+  // Every source, and an API that nobody answers at: its metrics are there all the same.
+  const config = { contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }], 'current-context': 'c' };
+  const cluster = { clusters: [{ name: 'c', cluster: { server: server.url } }], users: [{ name: 'u', user: {} }] };
+  await writeFile(join(home.path, 'kubeconfig'), JSON.stringify({ ...config, ...cluster }));
+  const sources = `pods: { type: files, paths: ['${home.path}/pods/*.log'] }, http: { listen: '127.0.0.1:0' }, forward: { listen: '127.0.0.1:0' }`;
+  const enrichment = `{ kubernetes: { kubeconfig: '${home.path}/kubeconfig' } }`;
+  await writeFile(join(home.path, 'p.yaml'), `sources: { ${sources}, stdin: {} }\nenrichment: ${enrichment}\n`);
+  const cli = home.start(['-c', 'p.yaml', '--clickhouse', server.url, '--metrics', '127.0.0.1:0']);
+  const { metrics } = await cli.said(/^reading /);
   await cli.said(/^clickhouse is ready/);
+  const url = String((await cli.said(/^http:http: listening/))['url']);
+  // Labels of theirs are known with the first of each.
+  await fetch(url, { method: 'POST', body: 'text' });
+  const { message } = await cli.said(/^forward:forward: listening/);
+  const stranger = connect(Number(/:(\d+)$/.exec(message)![1]), '127.0.0.1').resume();
+  stranger.write('no msgpack');
+  await once(stranger, 'close');
   const shown = await (await fetch(String(metrics))).text();
   const there = shown.split('\n').flatMap((each) => /^# TYPE (\S+)/.exec(each)?.[1] ?? []);
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');

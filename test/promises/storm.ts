@@ -67,10 +67,9 @@ export class StormLog {
     return whichOf(this.path);
   }
 
-  /** True when it is one of the files that there are still, compressed or not: by inode and time of birth; once compressed, it may be known by its inode. */
+  /** True when it is one of the files that there are still, compressed or not: by inode and time of birth; of a compressed one, that is the time of its first line. */
   has(which: string): boolean {
-    const [ino] = which.split(' ');
-    return which === this.which || this.#rotated.some((file) => file.which === which || file.compressed === ino);
+    return which === this.which || this.#rotated.some((file) => file.which === which || file.compressed === which);
   }
 
   end(): void {
@@ -81,11 +80,13 @@ export class StormLog {
   #compress(): void {
     for (const file of this.#rotated.slice(0, -1)) {
       if (file.path.endsWith('.gz')) continue;
-      writeFileSync(`${file.path}.tmp`, gzipSync(readFileSync(file.path)));
+      const bytes = readFileSync(file.path);
+      writeFileSync(`${file.path}.tmp`, gzipSync(bytes));
       renameSync(`${file.path}.tmp`, `${file.path}.gz`);
       unlinkSync(file.path);
       file.path += '.gz';
-      file.compressed = `${statSync(file.path).ino}`;
+      const first_ms = Date.parse(`${bytes.toString('latin1', 0, '2026-02-19T10:30:44.189'.length)}Z`);
+      file.compressed = `${statSync(file.path).ino} ${BigInt(first_ms) * 1_000_000n}`;
     }
   }
 
