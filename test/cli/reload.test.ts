@@ -209,7 +209,7 @@ test('what is no pipeline at all, in whatever way, is refused, and the run goes 
   const { server, backend } = await home.clickhouse();
   const { cli, becomes } = await running(clickhouse(server.url), '--state', 'none');
   const wrong: readonly (readonly [yaml: string, said: RegExp])[] = [
-    ['enrichment: *nope\n', /p\.yaml:1:13: .*nope/],
+    ['enrichment: *nope\n', /p\.yaml:1:13: .*alias/],
     ['<<: text\n', /p\.yaml:1:1: .*[Mm]erge/],
     ['sources: { stdin: {}, files: { type: file, path: nope.log } }\n', /nope\.log: there is no such file/],
     ['sources: { stdin: {} }\n', /then rows need a server/],
