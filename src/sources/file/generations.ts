@@ -193,10 +193,10 @@ export class Generations {
     return bytes;
   }
 
-  /** Gives up the deleted files, but for the one in hand. Gives how many bytes of them were not read. */
-  giveUp(): number {
+  /** Gives up the deleted files; but not the one in hand, if there is one. Gives how many bytes of them were not read. */
+  giveUp(in_hand: boolean): number {
     let bytes = 0;
-    for (const held of this.#held.slice(1).filter(({ deleted }) => deleted)) {
+    for (const held of this.#held.slice(in_hand ? 1 : 0).filter(({ deleted }) => deleted)) {
       bytes += held.file.size - held.file.offset;
       held.file.close();
       this.#held.splice(this.#held.indexOf(held), 1);
@@ -259,7 +259,7 @@ export class Generations {
     const of = (kind: Entry['kind']): Entry[] => entries.filter((entry) => entry.kind === kind);
     const zipped = of('compressed')
       .sort(byName)
-      .map(({ path }) => GzFile.open(path));
+      .map((entry) => this.#try(entry, () => GzFile.open(entry.path)));
     const rotated = of('rotated').sort((one, other) => (isYounger(one.identity, other.identity) ? 1 : -1));
     const plain = [...rotated, ...of('current')].flatMap((entry) => this.#openPlain(entry) ?? []);
     const files: Generation[] = [];
@@ -270,20 +270,29 @@ export class Generations {
     return [...files, ...plain];
   }
 
-  #openPlain({ path, identity }: Entry): LogFile | undefined {
-    let file: LogFile | undefined;
+  #openPlain(entry: Entry): LogFile | undefined {
+    const file = this.#try(entry, () => LogFile.open(entry.path, this.#options.guarded !== true));
+    if (file !== undefined && sameFile(file.identity, entry.identity)) return file;
+    file?.close();
+    this.#again(entry);
+    return undefined;
+  }
+
+  #try<T>(entry: Entry, open: () => T | undefined): T | undefined {
     try {
-      file = LogFile.open(path, this.#options.guarded !== true);
-      if (file !== undefined && sameFile(file.identity, identity)) return file;
+      return open();
     } catch (error) {
       if (this.#options.failed === undefined) throw error;
-      this.#options.failed(path, error as Error);
+      this.#options.failed(entry.path, error as Error);
+      this.#again(entry);
+      return undefined;
     }
-    // Renamed just now, or compressed: the next look finds it as what it is then.
-    file?.close();
+  }
+
+  /** Renamed just now, or compressed: the next look finds it as what it is then. */
+  #again({ identity }: Entry): void {
     this.#known.delete(keyOf(identity));
     this.#current = undefined;
-    return undefined;
   }
 
   /** False for one that was read, or is held, as it was before it was compressed. */
@@ -357,7 +366,8 @@ export class Generations {
   #mayLeave({ file, changed_ms }: Held): boolean {
     if (this.#held.length < 2) return false;
     const { follow, alone = false, clock } = this.#options;
-    if (!follow || file instanceof GzFile) return true;
+    if (!follow) return true;
+    if (file instanceof GzFile) return file.ended;
     const late = alone && this.#held[1]!.file.size > 0 ? ALONE_MS : LATE_MS;
     return clock.monotonic() - (changed_ms ?? Infinity) >= late;
   }
@@ -405,8 +415,10 @@ function keyOf({ dev, ino, birthtime_ns }: Identity): string {
  */
 function isAfter(entry: Entry, found: Entry | undefined, position: FilePosition): boolean {
   if (entry.kind === 'current') return true;
-  if (entry.kind === 'rotated') return isYounger(entry.identity, position);
+  // What was copied before its file was truncated is younger than that, and was read.
+  if (found?.kind === 'current') return false;
+  if (entry.kind === 'rotated') return isYounger(entry.identity, found?.kind === 'rotated' ? found.identity : position);
   if (found === undefined) return true;
-  if (found.kind === 'current' || isTimed(found) !== isTimed(entry)) return false;
+  if (isTimed(found) !== isTimed(entry)) return false;
   return byName(found, entry) < 0;
 }

@@ -90,9 +90,17 @@ export class GzFile implements Generation {
     }
   }
 
-  /** At its end nothing will be added. */
+  /** At its end nothing will be added. One that is not whole is tried again when it has grown, and when it is to be given up. */
   look(): 'grown' | 'shrunk' | 'same' {
-    return this.#ended || this.#stuck !== undefined ? 'same' : 'grown';
+    const stuck = this.#stuck;
+    if (this.#ended) return 'same';
+    if (stuck === undefined || stuck.size !== fstatSync(this.#fd).size) return 'grown';
+    return performance.now() - stuck.since_ms > PATIENCE_MS ? 'grown' : 'same';
+  }
+
+  /** True when nothing more comes of it. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   get size(): number {

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorCode } from '../../errors.ts';
 import { identityOf, type Identity } from './position.ts';
 
 /** What a rotation puts behind a name: `.1`, `-20260219`, kubelet's `.20260219-103044`. Not a copy that somebody made, nor kubelet's `.tmp`, which becomes a `.gz`. */
@@ -48,7 +49,7 @@ const MOST_LOOKS = 8;
 
 /**
  * The files of the log at a path, all as they were at one moment: what is renamed between reading the names and looking at the files would be missing, and the one
- * behind it be taken for the next. `names`: those in the directory just now, where they are known.
+ * behind it be taken for the next. `names`: those in the directory just now, where they are known. Throws when nobody can say: that is not the same as none.
  */
 export function filesOf(path: string, names: readonly string[] = namesIn(dirname(path))): Entry[] {
   let [before, entries] = [names, entriesOf(path, names)];
@@ -60,13 +61,26 @@ export function filesOf(path: string, names: readonly string[] = namesIn(dirname
   return entries;
 }
 
-/** The names in a directory; none if there is no such directory, or nobody may look. */
+/** The names in a directory; none if there is no such directory. */
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
-  } catch {
-    return [];
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
   }
+}
+
+/** True where there is nothing; else it cannot be said, for want of rights or of descriptors. */
+export function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
+}
+
+/** The logs of which a path may be a rotated file. */
+export function mayBeOf(path: string): string[] {
+  const name = basename(path);
+  const ends = Array.from(name, (_, at) => at).filter((at) => at > 0 && ROTATED.test(name.slice(at)));
+  return ends.map((at) => join(dirname(path), name.slice(0, at)));
 }
 
 export function isYounger(one: Identity, other: Pick<Identity, 'birthtime_ns'>): boolean {
@@ -97,26 +111,25 @@ export class Changes {
     this.#directory = directory;
   }
 
+  /** What was found could not be looked at. */
+  again(): void {
+    this.#mtime_ms = Number.NaN;
+  }
+
   /** Since the last time that this said `changed`. `gone`: there is no such directory. */
   look(): 'changed' | 'same' | 'gone' {
     const now = Date.now();
-    const mtime_ms = this.#mtime();
-    if (mtime_ms === undefined) {
-      this.#mtime_ms = Number.NaN;
-      return 'gone';
+    let mtime_ms: number;
+    try {
+      ({ mtimeMs: mtime_ms } = statSync(this.#directory));
+    } catch (error) {
+      this.again();
+      return isGone(error) ? 'gone' : 'changed';
     }
     const same = mtime_ms === this.#mtime_ms && mtime_ms < this.#looked_ms - TICK_MS;
     if (same) return 'same';
     this.#mtime_ms = mtime_ms;
     this.#looked_ms = now;
     return 'changed';
-  }
-
-  #mtime(): number | undefined {
-    try {
-      return statSync(this.#directory, { throwIfNoEntry: false })?.mtimeMs;
-    } catch {
-      return undefined;
-    }
   }
 }

@@ -44,7 +44,7 @@ export class Tail extends Readable {
     this.#real = realPath(path);
     this.#changes = new Changes(dirname(this.#real));
     this.#changes.look();
-    const entries = this.#entries();
+    const entries = this.#entries() ?? [];
     if (from === undefined) this.#files.begin(entries, 'current');
     this.resumed = from !== undefined && this.#files.resume(entries, from);
     this.#pause = new Pause(path, follow, clock);
@@ -102,10 +102,18 @@ export class Tail extends Readable {
       this.#real = real;
       this.#changes = new Changes(dirname(real));
     }
-    if (this.#changes.look() !== 'same') this.#files.see(this.#entries());
+    if (this.#changes.look() === 'same') return;
+    const entries = this.#entries();
+    if (entries === undefined) this.#changes.again();
+    else this.#files.see(entries);
   }
 
-  #entries(): Entry[] {
-    return filesOf(this.#real);
+  /** Undefined when nobody may look. */
+  #entries(): Entry[] | undefined {
+    try {
+      return filesOf(this.#real);
+    } catch {
+      return undefined;
+    }
   }
 }

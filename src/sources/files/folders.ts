@@ -1,7 +1,7 @@
 import { readdirSync, watch, type Dirent, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../../errors.ts';
-import { Changes } from '../file/listing.ts';
+import { Changes, isGone } from '../file/listing.ts';
 import { Glob } from './glob.ts';
 
 /** A directory in which logs are, or directories that lead to them. */
@@ -27,7 +27,7 @@ export interface FoldersOptions {
   /** False: no hints are wanted. */
   readonly watches?: boolean;
   /** A name that a glob matches. It may be a link, and whatever else. */
-  readonly found: (path: string) => void;
+  readonly found: (path: string, link: boolean) => void;
   /** What a directory has in it now that may have changed; nothing if there is no such directory. */
   readonly listed: (directory: string, names: readonly string[]) => void;
   /** Something has happened to a file: a hint, which may come late, in part or not at all. */
@@ -107,8 +107,12 @@ export class Folders {
     try {
       if (now !== 'gone') entries = readdirSync(folder.path, { withFileTypes: true });
     } catch (error) {
-      const code = errorCode(error) ?? '';
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') failed(folder.path, code);
+      if (!isGone(error)) {
+        // Nobody can say what there is: that is not nothing.
+        folder.changes.again();
+        failed(folder.path, errorCode(error) ?? '');
+        return;
+      }
     }
     if (now === 'gone') {
       this.#unwatch(folder);
@@ -127,7 +131,7 @@ export class Folders {
     for (const entry of entries) {
       if (!name.test(entry.name)) continue;
       const at = join(path, entry.name);
-      if (more.length === 0) this.#options.found(at);
+      if (more.length === 0) this.#options.found(at, entry.isSymbolicLink());
       else if (entry.isDirectory()) this.#below(at, more);
     }
   }

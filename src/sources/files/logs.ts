@@ -1,10 +1,11 @@
+import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { errorCode } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
 import type { Log } from '../../log.ts';
 import { Generations } from '../file/generations.ts';
-import { filesOf } from '../file/listing.ts';
+import { filesOf, mayBeOf, realPath } from '../file/listing.ts';
 import { Places } from '../file/places.ts';
 import { readFilePosition } from '../file/position.ts';
 import { Discovery } from './discovery.ts';
@@ -55,7 +56,7 @@ export class Logs {
     this.#intake = intake;
     this.folders = new Folders({
       globs: options.discovery.globs,
-      found: (path) => this.#found(path),
+      found: (path, link) => this.#found(path, link),
       listed: (directory, names) => this.#listed(directory, names),
       changed: (directory, name) => options.hint(name === '' ? undefined : this.all.get(`${directory}/${name}`)),
       failed: (directory, code) => this.#say(directory, `${directory} cannot be read (${code}): ${RIGHTS}`),
@@ -95,7 +96,12 @@ export class Logs {
   forget(log: Tailed): void {
     log.files.close();
     this.all.delete(log.path);
-    for (const [path, of] of this.#seen) if (of === log) this.#seen.delete(path);
+    for (const [path, of] of this.#seen) {
+      if (of !== log) continue;
+      this.#seen.delete(path);
+      // It may have come again by now, and a link is as it was when its file does.
+      this.#again.add(path);
+    }
     const directory = dirname(log.path);
     this.folders.leave(directory);
     const there = this.#by.get(directory);
@@ -105,7 +111,7 @@ export class Logs {
 
   /** Begins one that was excluded with what is written from now on. */
   include(log: Tailed): void {
-    log.files.begin(filesOf(log.path), 'end');
+    if (!log.files.any) this.#safely(log.path, () => log.files.begin(filesOf(log.path), 'end'));
   }
 
   close(): void {
@@ -119,17 +125,29 @@ export class Logs {
     this.#unread.clear();
     for (const path of paths) {
       const log = this.all.get(path);
-      if (log !== undefined && log.state !== 'excluded') log.files.see(filesOf(path));
+      if (log !== undefined && log.state !== 'excluded') this.#safely(path, () => log.files.see(filesOf(path)));
     }
   }
 
-  #found(path: string): void {
-    if (this.#seen.has(path) || this.#again.has(path)) return;
+  #found(path: string, link = false): void {
+    const seen = this.#seen.get(path);
+    // A link may lead elsewhere by now.
+    if (this.#again.has(path) || (this.#seen.has(path) && !(link && realPath(path) !== seen?.path))) return;
+    if (this.#isRotated(path)) {
+      this.#seen.set(path, undefined);
+      return;
+    }
     const found = this.#options.discovery.look(path);
-    if (found.is === 'dangling') this.#again.add(path);
+    if (found.is === 'dangling' && isThere(path)) this.#again.add(path);
     else if (found.is === 'refused') this.#say(path, `${path} is not read: ${found.why}`);
     if (found.is === 'log') this.#open(path, found.path, found.place);
     else if (found.is !== 'dangling') this.#seen.set(path, undefined);
+  }
+
+  /** True for a rotated file of a log that is found by its own name. */
+  #isRotated(path: string): boolean {
+    const { discovery } = this.#options;
+    return mayBeOf(path).some((log) => discovery.owns(log) && (this.all.has(log) || isThere(log)));
   }
 
   #open(path: string, real: string, place: Tailed['place']): void {
@@ -191,9 +209,22 @@ export class Logs {
     const logs = this.#by.get(directory);
     if (logs === undefined) return;
     for (const log of logs) {
-      if (log.state === 'excluded') continue;
-      log.files.see(filesOf(log.path, names));
-      this.#options.hint(log);
+      this.#safely(log.path, () => {
+        const entries = filesOf(log.path, names);
+        // Of one that is excluded nothing is opened; but there may be nothing of it any more.
+        if (log.state !== 'excluded' || entries.length === 0) log.files.see(entries);
+      });
+      if (log.state !== 'excluded') this.#options.hint(log);
+    }
+  }
+
+  /** What cannot be looked at now is looked at again. */
+  #safely(path: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#unread.add(path);
+      this.#say(path, `${path} cannot be read (${errorCode(error) ?? (error as Error).message}): ${RIGHTS}`);
     }
   }
 
@@ -203,5 +234,13 @@ export class Logs {
     if (this.#said.size > 10_000) this.#said.clear();
     this.#said.add(path);
     this.#options.log('warning', message, { path });
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
   }
 }

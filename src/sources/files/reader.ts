@@ -1,5 +1,6 @@
 import { UnderWay } from '../../appends.ts';
-import type { Clock } from '../../clock.ts';
+import { OVER, type Clock } from '../../clock.ts';
+import type { Position } from '../../batch.ts';
 import { newCounts } from '../../counters.ts';
 import { errorCode } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
@@ -57,6 +58,8 @@ export class FilesReader {
   readonly #hinted = new Set<Tailed>();
   readonly #said = new Set<string>();
   #tools: Tools;
+  /** True when what was there at the start is known. */
+  #begun = false;
   #scanned_ms = -Infinity;
   #looked_ms = -Infinity;
 
@@ -76,7 +79,7 @@ export class FilesReader {
         clock,
         log,
         metrics: this.#metrics,
-        first: () => (this.#scanned_ms === -Infinity ? first : 'all'),
+        first: () => (this.#begun ? 'all' : first),
         opened: (log) => this.#opened(log),
         hint: (log) => {
           if (log !== undefined) this.#hinted.add(log);
@@ -92,7 +95,8 @@ export class FilesReader {
     try {
       this.#logs.scan();
       this.#logs.orphans();
-      await this.#mark();
+      this.#begun = true;
+      await this.#meanwhile(this.#mark());
       await this.#read();
       await Promise.all([...this.#logs.all.values()].map((log) => log.leave()));
     } finally {
@@ -101,12 +105,16 @@ export class FilesReader {
     }
   }
 
-  /** So that the next start knows that it is not the first. */
+  /** So that the next start knows that it is not the first, and what was passed over in this one. */
   async #mark(): Promise<void> {
-    const { name } = this.#options;
+    const { name, start } = this.#options;
     if (this.#intake.positions.has(name)) return;
-    const batch = { source: name, position: { started: true }, lines: 0, rows: [] };
-    await this.#intake.append(batch, newCounts()).catch(() => {});
+    const marks = [{ source: name, position: { started: true } as Position }];
+    if (start === 'end') {
+      for (const { path, position } of this.#logs.all.values()) marks.push({ source: path, position });
+    }
+    const appends = marks.map((mark) => this.#intake.append({ ...mark, lines: 0, rows: [] }, newCounts()));
+    await Promise.all(appends).catch(() => {});
   }
 
   async #read(): Promise<void> {
@@ -124,12 +132,24 @@ export class FilesReader {
         if (bytes === undefined) continue;
         this.#ready.add(turn.log);
         ahead = this.#next();
-        await turn.log.take(bytes, this.#intake, this.#tools, this.#under_way);
+        await this.#meanwhile(turn.log.take(bytes, this.#intake, this.#tools, this.#under_way));
         this.#spare.give(bytes);
       }
     } finally {
       // It is not decoded, and so read again. No file is closed while it is read.
       await ahead?.bytes;
+    }
+  }
+
+  /** While the spool takes nothing, logs are rotated and deleted all the same: what there is of them has to be held. */
+  async #meanwhile(taken: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    void taken.catch(() => {}).finally(() => over.abort(OVER));
+    for (;;) {
+      await this.#options.clock.sleep(SCAN_MS, over.signal);
+      if (over.signal.aborted) return taken;
+      this.#logs.scan();
+      this.#bound();
     }
   }
 
@@ -139,9 +159,14 @@ export class FilesReader {
       if (log.state !== 'reading') continue;
       log.busy = true;
       const bytes = log.files.read(this.#spare.take).catch((error: Error) => this.#failed(log, error));
-      return { log, bytes: bytes.finally(() => (log.busy = false)) };
+      return { log, bytes: bytes.finally(() => this.#wasRead(log)) };
     }
     return undefined;
+  }
+
+  #wasRead(log: Tailed): void {
+    log.busy = false;
+    if (log.state === 'excluded') log.files.close();
   }
 
   #failed({ path }: Tailed, error: Error): undefined {
@@ -167,25 +192,34 @@ export class FilesReader {
     this.#hinted.clear();
     if (now - this.#looked_ms >= LOOK_MS) {
       this.#looked_ms = now;
-      for (const log of this.#logs.all.values()) if (log.open && !log.busy && !this.#ready.has(log)) await log.quiet();
+      for (const log of this.#logs.all.values())
+        if (log.open && !log.busy && !this.#ready.has(log)) await this.#meanwhile(log.quiet());
     }
   }
 
-  /** Lets go of logs that are gone, and of deleted files that are too large together. */
+  /** Lets go of logs that are gone. */
   async #sweep(): Promise<void> {
+    for (const log of this.#logs.all.values()) {
+      if (!log.busy && !this.#ready.has(log) && log.files.gone(GONE_MS)) await this.#meanwhile(this.#end(log));
+    }
+    this.#bound();
+  }
+
+  /** Lets go of deleted files that are too large together. */
+  #bound(): void {
     const { max_deleted_bytes, log: say } = this.#options;
     let [reading, deleted] = [0, 0];
-    for (const log of this.#logs.all.values()) {
-      if (log.state === 'reading') reading += 1;
-      if (!log.busy && !this.#ready.has(log) && log.files.gone(GONE_MS)) await this.#end(log);
-      else deleted += log.files.deleted_bytes;
+    for (const { state, files } of this.#logs.all.values()) {
+      if (state === 'reading') reading += 1;
+      deleted += files.deleted_bytes;
     }
     this.#metrics.logs(reading, this.#logs.all.size - reading, deleted);
     if (deleted <= max_deleted_bytes) return;
     const largest = [...this.#logs.all.values()].sort((a, b) => b.files.deleted_bytes - a.files.deleted_bytes);
-    for (const { path, files } of largest) {
+    for (const { path, state, files } of largest) {
       if (deleted <= max_deleted_bytes) break;
-      const bytes = files.giveUp();
+      const bytes = files.giveUp(state === 'reading');
+      if (bytes === 0) continue;
       deleted -= bytes;
       this.#metrics.lost(bytes);
       say(
@@ -232,7 +266,8 @@ export class FilesReader {
     const judged = this.#options.selection.judge(known);
     log.state =
       judged === 'read' ? 'reading' : judged === 'excluded' ? 'excluded' : before === 'reading' ? 'reading' : 'waiting';
-    if (log.state === 'excluded') log.files.close();
+    // Another file may have the descriptor of one that is closed while it is read.
+    if (log.state === 'excluded' && !log.busy) log.files.close();
     if (log.state === 'reading' && before === 'excluded') this.#logs.include(log);
     if (log.state === 'reading') {
       this.#hinted.add(log);

@@ -1,4 +1,5 @@
 import type { Appends, UnderWay } from '../../appends.ts';
+import type { Position } from '../../batch.ts';
 import type { Decoder } from '../../decode.ts';
 import { LineCutter } from '../../framing/lines.ts';
 import type { Intake } from '../../intake.ts';
@@ -50,6 +51,11 @@ export class Tailed {
     this.#places = places;
     this.#counted = counted;
     this.severed = severed;
+  }
+
+  /** Of what was not read yet. */
+  get position(): Position {
+    return this.#places.of(this.files.offset);
   }
 
   /** True while an event is unfinished that ends when nothing more comes. */

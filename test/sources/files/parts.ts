@@ -74,7 +74,10 @@ export class Node {
     appendFileSync(path, text);
   }
 
-  start(options: FilesOptions = {}, around: { metadata?: Metadata; env?: Record<string, string> } = {}): Running {
+  start(
+    options: FilesOptions = {},
+    around: { metadata?: Metadata; env?: Record<string, string>; max_deleted_bytes?: number } = {},
+  ): Running {
     const clock = new FakeClock();
     const registry = new Registry();
     const stop = new AbortController();
@@ -86,7 +89,7 @@ export class Node {
         log: (_severity, message) => this.said.push(message.replaceAll(`${this.directory}/`, '')),
         env: around.env ?? {},
         metadata: around.metadata,
-        max_deleted_bytes: 1 << 30,
+        max_deleted_bytes: around.max_deleted_bytes ?? 1 << 30,
       },
     );
     const none = { run: async () => {}, pending: () => 0, sink: { name: 'none' } } as unknown as Lane;
