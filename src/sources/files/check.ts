@@ -6,9 +6,9 @@ import { countText } from '../../check/words.ts';
 import { errorCode } from '../../errors.ts';
 import { Discovery } from './discovery.ts';
 import { Folders } from './folders.ts';
-import { RIGHTS } from './logs.ts';
 import type { FilesOptions } from './schema.ts';
 import { Selection } from './selection.ts';
+import { todoOf } from './unreadable.ts';
 
 /** More are not named: they will all have one reason. */
 const MOST_NAMED = 10;
@@ -35,7 +35,13 @@ export function checkFiles(
       const code = unreadable(found.path);
       if (code !== undefined) {
         unread += 1;
-        problems.push({ what: 'log', where: path, state: 'warning', found: `cannot be read (${code})`, todo: RIGHTS });
+        problems.push({
+          what: 'log',
+          where: path,
+          state: 'warning',
+          found: `cannot be read (${code})`,
+          todo: todoOf(code),
+        });
       }
     },
     listed: () => {},
@@ -46,7 +52,7 @@ export function checkFiles(
         where: path,
         state: 'problem',
         found: `cannot be read (${code})`,
-        todo: RIGHTS,
+        todo: todoOf(code),
       });
     },
     unwatched: () => {},

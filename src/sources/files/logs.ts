@@ -1,7 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../clock.ts';
-import { errorCode } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
 import type { Log } from '../../log.ts';
 import { Generations } from '../file/generations.ts';
@@ -12,12 +11,10 @@ import { Discovery } from './discovery.ts';
 import { Folders } from './folders.ts';
 import type { TailMetrics } from './metrics.ts';
 import { Tailed } from './tailed.ts';
+import { todoOf, unreadable } from './unreadable.ts';
 
 /** A log that cannot be opened is tried again after so many scans. */
 const AGAIN = 30;
-
-export const RIGHTS =
-  'let its user read it: containerd writes logs for group 0 (run as any user with group 0), cri-o for user 0 alone (run as root, with no capability but DAC_READ_SEARCH)';
 
 export interface LogsOptions {
   /** In counters. */
@@ -59,7 +56,7 @@ export class Logs {
       found: (path, link) => this.#found(path, link),
       listed: (directory, names) => this.#listed(directory, names),
       changed: (directory, name) => options.hint(name === '' ? undefined : this.all.get(`${directory}/${name}`)),
-      failed: (directory, code) => this.#say(directory, `${directory} cannot be read (${code}): ${RIGHTS}`),
+      failed: (directory, code) => this.#say(directory, `${directory} cannot be read (${code}): ${todoOf(code)}`),
       unwatched: (code) => {
         const why = code === 'ENOSPC' ? 'fs.inotify.max_user_watches' : 'fs.inotify.max_user_instances';
         options.log(
@@ -161,9 +158,7 @@ export class Logs {
     } catch (error) {
       this.#seen.delete(path);
       this.#again.add(path);
-      const code = errorCode(error) ?? (error as Error).message;
-      const todo = code === 'EACCES' || code === 'EPERM' ? RIGHTS : 'it is tried again';
-      this.#say(path, `${path} cannot be read (${code}): ${todo}`);
+      this.#say(path, unreadable(path, error as Error));
     }
   }
 
@@ -174,7 +169,7 @@ export class Logs {
     try {
       this.#begin(path, found.place);
     } catch (error) {
-      this.#say(path, `${path} cannot be read (${errorCode(error)}): ${RIGHTS}`);
+      this.#say(path, unreadable(path, error as Error));
     }
   }
 
@@ -186,7 +181,7 @@ export class Logs {
     const failed = (file: string, error: Error): void => {
       failure = error;
       this.#unread.add(path);
-      this.#say(path, `${file} cannot be read (${errorCode(error) ?? error.message}): ${RIGHTS}`);
+      this.#say(path, unreadable(file, error));
     };
     const files = new Generations({ path, follow: true, guarded: true, alone: true, places, clock, log, lost, failed });
     const position = readFilePosition(this.#intake.positions.get(path));
@@ -224,7 +219,7 @@ export class Logs {
       look();
     } catch (error) {
       this.#unread.add(path);
-      this.#say(path, `${path} cannot be read (${errorCode(error) ?? (error as Error).message}): ${RIGHTS}`);
+      this.#say(path, unreadable(path, error as Error));
     }
   }
 
