@@ -64,7 +64,8 @@ describe('Hostile lines inside good lines', () => {
     ).toHaveLength(1);
     expect(between(deep(10_000)).logs).toMatchObject([{ message: deep(10_000) }]);
     expect(between(deep(10_000, '{"a":', '}').replace(':}', ':1}')).logs).toHaveLength(1);
-    expect(between('{"a":'.repeat(100_000)).logs).toHaveLength(1);
+    expect(between('{"a":'.repeat(10_000)).logs).toHaveLength(1);
+    expect(between('{"a":'.repeat(100_000)).rejections).toMatchObject([{ reason: 'json_too_large' }]);
     expect(between(`{"event":"flytekit_step","a":${'['.repeat(100_000)}`).rejections).toHaveLength(1);
   });
 
@@ -154,12 +155,13 @@ describe('Hostile lines inside good lines', () => {
     });
   });
 
-  test('A million keys are too many for one line, 70,000 are not', () => {
+  test('A million keys are too long for one line, 70,000 are too many, 9,000 are not', () => {
     const keys = (count: number): string => Array.from({ length: count }, (_, n) => `"k${n}":${n}`).join(',');
     expect(between(`{"message":"x",${keys(1_000_000)}}`).rejections).toMatchObject([{ reason: 'line_too_long' }]);
-    const { logs } = between(`{"message":"x",${keys(70_000)}}`);
-    expect(Object.keys(logs[0]?.['attributes'] as object)).toHaveLength(70_000);
-    expect(steps(`${BEFORE.slice(0, -1)},${keys(70_000)}}`)).toHaveLength(1);
+    expect(between(`{"message":"x",${keys(70_000)}}`).rejections).toMatchObject([{ reason: 'json_too_large' }]);
+    const { logs } = between(`{"message":"x",${keys(9_000)}}`);
+    expect(Object.keys(logs[0]?.['attributes'] as object)).toHaveLength(9_000);
+    expect(steps(`${BEFORE.slice(0, -1)},${keys(9_000)}}`)).toHaveLength(1);
   });
 
   test('100,000 tiny lines', () => {

@@ -237,7 +237,7 @@ describe('A line that matches and does not fit the schema is a rejection', () =>
 
   test('which says where, however deep', () => {
     const self = { $defs: { n: { properties: { n: { $ref: '#/$defs/n' } } } }, $ref: '#/$defs/n' };
-    const line = `{"e": 1, "n": ${'{"n":'.repeat(150_000)}1${'}'.repeat(150_000)}}`;
+    const line = `{"e": 1, "n": ${'{"n":'.repeat(10_000)}1${'}'.repeat(10_000)}}`;
     const { rejections } = read(line, { ...LINE, schema: self });
     expect(rejections).toMatchObject([{ detail: 'epoch: is nested too deep for its schema' }]);
   });
