@@ -28,6 +28,13 @@ function received(lines: Buffer, options: Partial<DecodeOptions> = {}): Map<Tabl
   );
 }
 
+/** The rows, as they are written. */
+function texts(lines: Buffer): string[] {
+  const source = { name: 'forward:test', framing: 'rows', position: () => ({}) } as const;
+  const { value } = new Decoder(source, OPTIONS, new StillClock()).request(lines, 1 << 24).next();
+  return value!.batch.rows.map(({ bytes }) => bytes.toString('utf8'));
+}
+
 /** Over the wire, as the sink sends them and the source reads them. */
 async function passed(part: Part, gzip: boolean): Promise<Buffer> {
   const { bytes, count } = new Entries().pack(part)!;
@@ -50,4 +57,19 @@ test.each([false, true])('every event of the samples is the same behind the wire
     expect([...after.keys()]).toEqual([table]);
     expect(after.get(table)).toEqual(samples[table]);
   }
+});
+
+test.each(['constructor', '__proto__', 'toString', 'nothing'])(
+  'a row of kind %s is a dead letter, and the rows beside it are stored',
+  (kind) => {
+    const row = (step: string): string => `{"ts":"2026-11-21T12:00:00.000000Z","kind":"step","step":"${step}"}\n`;
+    const lines = Buffer.from(`${row('a')}{"ts":"2026-11-21T12:00:00.000000Z","kind":"${kind}"}\n${row('b')}`);
+    const after = received(lines);
+    expect(after.get('steps')?.map(({ step }) => step)).toEqual(['a', 'b']);
+  },
+);
+
+test('a whole number that comes with a point is one all the same', () => {
+  const lines = Buffer.from('{"ts":"2026-11-21T12:00:00.000000Z","kind":"step","step":"a","attempt":2.0}\n');
+  expect(texts(lines)[0]).toMatch(/"attempt":2[,}]/);
 });

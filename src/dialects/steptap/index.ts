@@ -7,15 +7,15 @@ import { formatTime, parseTime, storable } from '../../time.ts';
 import { labelsAmong, NO_LABELS, tupleOf } from '../../tuples.ts';
 import type { Emit, Line } from '../dialect.ts';
 
-const KINDS: Readonly<Record<string, EventTable>> = {
-  step: 'steps',
-  log: 'logs',
-  task: 'events',
-  run: 'events',
-  resource: 'events',
-  error: 'events',
-  custom: 'events',
-};
+const KINDS: ReadonlyMap<unknown, EventTable> = new Map([
+  ['step', 'steps'],
+  ['log', 'logs'],
+  ['task', 'events'],
+  ['run', 'events'],
+  ['resource', 'events'],
+  ['error', 'events'],
+  ['custom', 'events'],
+]);
 
 const COLUMNS: Readonly<Record<EventTable, readonly Field[]>> = {
   steps: fieldsOf('steps'),
@@ -46,7 +46,7 @@ export class Steptap {
   /** Makes the event of a row, or a rejection. `text` is the row's JSON. */
   take(value: Record<string, unknown>, text: string, line: Line): void {
     this.#privacy.tell?.note('dialect', 'an event of another steptap', 'steptap');
-    const table = typeof value['kind'] === 'string' ? KINDS[value['kind']] : undefined;
+    const table = KINDS.get(value['kind']);
     const time = typeof value['ts'] === 'string' ? parseTime(value['ts']) : undefined;
     const problem =
       table === undefined
@@ -118,8 +118,9 @@ export class Steptap {
     if (name === 'labels') return objectText(Object.entries(said));
     if (name === 'message') return quote(this.#privacy.text(said as string));
     if (search === 'date_nanos') return `"${formatTime(parseTime(said as string)!.us)}"`;
-    // A number keeps its digits.
-    return typeof said === 'string' ? quote(said) : (json ?? JSON.stringify(said));
+    if (typeof said === 'string') return quote(said);
+    // A fraction keeps its digits; a whole number may have come with a point, which no column of those can hold.
+    return json === undefined || Number.isSafeInteger(said) ? JSON.stringify(said) : json;
   }
 
   /** Inputs, decoded already: those that are redacted stay so, and the rules of this pipeline hold for the others. */
