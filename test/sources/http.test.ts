@@ -104,6 +104,21 @@ describe('a request', () => {
     expect((await stored(cli)).messages).toEqual(['same', 'same', 'same']);
   });
 
+  test('that was refused is taken when it comes again with the same key, and whole', async () => {
+    const { cli, url } = await started();
+    const headers = { 'idempotency-key': '1', 'content-encoding': 'gzip' };
+    const body = zlib.gzipSync(record('whole'));
+    for (const [sent, status] of [
+      [body.subarray(0, 40), 400],
+      [body.subarray(0, 40), 400],
+      [body, 200],
+      [body, 200],
+    ] as const) {
+      expect((await post(url, sent, { headers })).status).toBe(status);
+    }
+    expect(await stored(cli)).toMatchObject({ messages: ['whole'], letters: ['body_broken'] });
+  });
+
   test('with broken records in it is answered with 200: they are dead letters, and their neighbours are stored', async () => {
     const { cli, url } = await started();
     const broken = line('broken').replace('"wall_time_s": 1.5', '"wall_time_s": "long"');

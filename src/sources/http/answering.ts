@@ -8,7 +8,7 @@ import type { Secret } from '../../listening/secret.ts';
 import type { Log } from '../../log.ts';
 import type { Requests } from '../../requests.ts';
 import type { Admission } from './admission.ts';
-import { codingOf, HAS_ZSTD, readBody, Share, type Refused } from './body.ts';
+import { codingOf, HAS_ZSTD, readBody, Share, type Body, type Refused } from './body.ts';
 import { fromBulk, greeting, isBulk } from './bulk.ts';
 import { toLines } from './records.ts';
 import type { HttpSourceOptions } from './schema.ts';
@@ -55,6 +55,8 @@ export class Answering {
   readonly #given: AnsweringOptions;
   readonly #share = new Share(MOST_UNDER_WAY);
   readonly #under_way = new Set<Promise<void>>();
+  /** Those whose bodies are not read to their end. */
+  readonly #reading = new Set<IncomingMessage>();
   readonly #told = new Map<number, { at: number; more: number }>();
 
   constructor(given: AnsweringOptions) {
@@ -64,6 +66,11 @@ export class Answering {
   /** Resolves when every request that was read has its answer. */
   async settled(): Promise<void> {
     while (this.#under_way.size > 0) await Promise.all(this.#under_way);
+  }
+
+  /** Hangs up on whoever has not sent all of a request. */
+  giveUp(): void {
+    for (const request of this.#reading) request.destroy();
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -97,19 +104,21 @@ export class Answering {
     if (coding === undefined) return unreadable(encoding ?? '');
     const { max_body_bytes } = options;
     if (!this.#share.hasRoom(Math.min(Number(request.headers['content-length'] ?? 0), max_body_bytes))) return AGAIN;
+    this.#reading.add(request);
     const body = await readBody(request, coding, max_body_bytes, this.#share);
+    this.#reading.delete(request);
     if (body === undefined) return undefined;
     if ('status' in body) return this.#refused(body, request, token);
     const { lines, stored } = bulk ? fromBulk(body.bytes) : { lines: toLines(body.bytes), stored: STORED };
-    const taken =
-      lines.length === 0 ? stored : this.#take(request, token, this.#idOf(request, token, body.digest), lines, stored);
-    return Promise.resolve(taken).finally(() => body.release());
+    if (lines.length > 0) return this.#take(request, token, body, lines, stored);
+    body.release();
+    return stored;
   }
 
   async #take(
     request: IncomingMessage,
     token: Buffer | undefined,
-    id: string,
+    body: Body,
     lines: Buffer,
     stored: Answer,
   ): Promise<Answer> {
@@ -117,7 +126,11 @@ export class Answering {
     const over = new AbortController();
     const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => AGAIN);
     const head = Buffer.from(lines.subarray(0, 4096));
-    const taken = requests.take({ id, lines }).then(
+    // Its memory is in use until then, whoever has been told to come again meanwhile.
+    const committed = requests
+      .take({ id: this.#idOf(request, token, body.digest), lines })
+      .finally(() => body.release());
+    const taken = committed.then(
       (result) => {
         if (result === 'too_large') {
           const detail = 'makes too many rows for one record';
@@ -136,7 +149,9 @@ export class Answering {
   /** The beginning of what can never be taken is kept as a dead letter, before it is answered. */
   async #refused({ status, reason, detail, head }: Refused, request: IncomingMessage, token?: Buffer): Promise<Answer> {
     if (reason === undefined) return AGAIN;
-    const id = this.#idOf(request, token, createHash('sha256').update(`${reason} ${detail} `).update(head).digest());
+    const digest = createHash('sha256').update(`${reason} ${detail} `).update(head).digest();
+    // With its key it may come again as it should have been: that is another.
+    const id = this.#idOf(request, token, digest, 'refused');
     try {
       await this.#given.requests.refuse({ id, reason, detail: `the body of a request ${detail}`, head });
     } catch {
@@ -146,14 +161,14 @@ export class Answering {
   }
 
   /** The same for what the same client sends again, and for nothing else. */
-  #idOf(request: IncomingMessage, token: Buffer | undefined, digest: Buffer): string {
+  #idOf(request: IncomingMessage, token: Buffer | undefined, digest: Buffer, what: 'key' | 'refused' = 'key'): string {
     const { headers } = request;
     const key = headers['idempotency-key'];
     if (key === undefined && !this.#given.options.deduplicate) return randomUUID();
     const hash = createHash('sha256');
     part(hash, peerOf(request));
     part(hash, token ?? '');
-    if (key !== undefined) part(hash, `key ${String(key)}`);
+    if (key !== undefined) part(hash, `${what} ${String(key)}`);
     else {
       part(hash, String(headers['x-fluent-tag'] ?? ''));
       part(hash, digest);

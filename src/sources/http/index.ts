@@ -71,6 +71,7 @@ async function finish(server: Server, answering: Answering, clock: Clock): Promi
   server.closeIdleConnections();
   await Promise.race([closed, clock.sleep(REST_MS, over.signal)]);
   over.abort('over');
+  answering.giveUp();
   // Who has sent everything waits for its commit: that comes, or is refused.
   await answering.settled();
   await closeNow(server);
