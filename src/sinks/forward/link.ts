@@ -18,6 +18,7 @@ import { SinkError } from '../sink.ts';
 
 /** What a receiver says is a word, a digest, the name of a chunk. */
 const MOST_ANSWER_BYTES = 4096;
+const MOST_HELD_BYTES = 1 << 20;
 
 export interface Credentials {
   readonly key: Buffer;
@@ -53,6 +54,8 @@ export class Link {
     socket.on('data', (piece: Buffer) => {
       this.#values.push(piece);
       this.#wake();
+      // Between two frames nobody looks at it.
+      if (this.#values.held > MOST_HELD_BYTES) this.#break('PROTOCOL', 'it says more than it is asked');
     });
     socket.on('error', (error) => {
       const code = errorCode(error) ?? 'UNKNOWN';

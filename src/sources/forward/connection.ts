@@ -9,6 +9,8 @@ import type { Stored } from './storing.ts';
 const MOST_GREETING_BYTES = 4096;
 /** Messages of one peer that may wait for their commit. */
 const MOST_UNANSWERED = 1_000;
+/** A chunk is a digest, a number, the name of a part; it is kept until it is answered. */
+const MOST_CHUNK_BYTES = 256;
 
 /** What a connection needs of the source that it is one of. */
 export interface Served {
@@ -31,7 +33,7 @@ export interface Served {
  *
  *   greeting  it was sent HELO, and has to answer within seconds; only where there is a door
  *   open      its messages are taken as they come, and answered in that order, each when it is committed
- *   waiting   the same, but nothing is read, since the spool has no room
+ *   waiting   the same, but nothing is read, since the spool has no room, or it does not take its answers
  *   ending    it sends nothing more, or is not listened to any more; what it sent is still answered
  *   closed
  *
@@ -66,6 +68,7 @@ export class Connection {
     this.greeting = door !== undefined;
     this.#values = new Values(this.greeting ? MOST_GREETING_BYTES : MOST_BYTES);
     socket.on('data', (piece: Buffer) => this.#read(piece));
+    socket.on('drain', () => this.goOn());
     socket.on('end', () => this.#end());
     socket.on('error', () => socket.destroy());
     this.#nonce = door?.greet();
@@ -79,7 +82,7 @@ export class Connection {
 
   /** True when it waits for nothing of ours. */
   get idle(): boolean {
-    return this.#unanswered === 0 && !this.waiting;
+    return this.#unanswered === 0 && (!this.waiting || this.#socket.writableNeedDrain);
   }
 
   /** Reads nothing until `goOn`. */
@@ -126,6 +129,10 @@ export class Connection {
   #work(): void {
     try {
       while (!this.#ending) {
+        if (this.#socket.writableNeedDrain) {
+          this.hold();
+          break;
+        }
         if (this.#served.full || this.#unanswered >= MOST_UNANSWERED) {
           this.hold();
           this.#served.waits(this);
@@ -163,6 +170,9 @@ export class Connection {
   #take(frame: Buffer): void {
     const message = readMessage(frame);
     const { chunk } = message.option;
+    if (chunk !== undefined && chunk.length > MOST_CHUNK_BYTES) {
+      throw new MsgpackError(`a chunk whose name has more than ${MOST_CHUNK_BYTES} bytes`);
+    }
     const stored = this.#served.take(message, this.#peer).catch(() => undefined);
     this.#unanswered += 1;
     this.#answered = this.#answered.then(async () => {

@@ -2,7 +2,7 @@ import type { FromSchema } from 'json-schema-to-ts';
 import { createServer, type Server, type Socket } from 'node:net';
 import { hostname as machine } from 'node:os';
 import { createServer as createTlsServer } from 'node:tls';
-import type { Clock } from '../../clock.ts';
+import { OVER, type Clock } from '../../clock.ts';
 import type { Intake } from '../../intake.ts';
 import { ListenError, tryListening } from '../../listening/address.ts';
 import { listenAgain } from '../../listening/again.ts';
@@ -31,6 +31,8 @@ export interface ForwardSourceContext {
 /** How often deadlines are looked at, and how often one reason is told. */
 const LOOK_MS = 1_000;
 const TOLD_MS = 60_000;
+/** What peers get to take their last answers when it stops. */
+const REST_MS = 5_000;
 
 /** Messages in the forward protocol, until it is stopped. Throws a UsageError when its options make no sense. */
 export function forwardSource(name: string, options: ForwardSourceOptions, context: ForwardSourceContext): OwnSource {
@@ -58,8 +60,7 @@ export function forwardSource(name: string, options: ForwardSourceOptions, conte
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      await serving.finish();
-      await closed;
+      await serving.finish(closed);
     },
   };
 }
@@ -110,6 +111,7 @@ class Serving implements Served {
   readonly #crowd = new Crowd((connection, why) => this.refused(connection, why));
   readonly #waiting = new Set<Connection>();
   readonly #told = new Map<string, number>();
+  #over = false;
 
   constructor(name: string, door: Door | undefined, intake: Intake, log: Log) {
     this.#name = name;
@@ -128,6 +130,11 @@ class Serving implements Served {
   }
 
   connected(socket: Socket): void {
+    // Its handshake of TLS has taken so long.
+    if (this.#over) {
+      socket.destroy();
+      return;
+    }
     const connection = new Connection(socket, this);
     socket.once('close', () => this.#crowd.leave(connection));
     this.#crowd.enter(connection);
@@ -178,8 +185,14 @@ class Serving implements Served {
   }
 
   /** Resolves when everything that was read is answered, and everybody has been hung up on. */
-  async finish(): Promise<void> {
+  async finish(closed: Promise<void>): Promise<void> {
+    this.#over = true;
     this.#storing.flush();
     await Promise.all([...this.#crowd.all].map((connection) => connection.finish()));
+    const over = new AbortController();
+    await Promise.race([closed, this.#intake.clock.sleep(REST_MS, over.signal)]);
+    over.abort(OVER);
+    for (const connection of this.#crowd.all) connection.close();
+    await closed;
   }
 }

@@ -82,12 +82,12 @@ export class Storing {
     }
   }
 
-  #lines({ option, entries }: Message): Buffer {
+  #lines({ option: { steptap = 0 }, entries }: Message): Buffer {
     const body = this.#body;
     const { max_line_bytes } = this.#intake.decode;
     body.length = 0;
     for (const entry of entries()) {
-      if (option.steptap === undefined) writeEntry(entry, body, max_line_bytes);
+      if (steptap === 0) writeEntry(entry, body, max_line_bytes);
       else writeRow(entry, body, max_line_bytes);
       if (body.length > MOST_JSON) throw new MsgpackError(`a message of more than ${MOST_JSON} bytes in JSON`);
     }

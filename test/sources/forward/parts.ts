@@ -14,6 +14,7 @@ import {
   type ForwardSourceContext,
   type ForwardSourceOptions,
 } from '../../../src/sources/forward/index.ts';
+import type { OwnSource } from '../../../src/sources/source.ts';
 import { OPTIONS } from '../../support/decode.ts';
 import { KeptSpool } from '../../support/kept-spool.ts';
 
@@ -23,7 +24,7 @@ export interface Started {
   /** What was logged as a warning. */
   readonly warnings: string[];
   /** Resolves when it has ended. */
-  stop(): Promise<PipelineResult>;
+  readonly stop: () => Promise<PipelineResult>;
 }
 
 export interface Given extends Partial<ForwardSourceContext> {
@@ -40,7 +41,6 @@ afterEach(async () => {
 /** A source on a free port, with a spool behind it. */
 export async function start(options: ForwardSourceOptions = {}, given: Given = {}): Promise<Started> {
   const { spool = new KeptSpool(), clock = systemClock, decode = {}, ...context } = given;
-  const stop = new AbortController();
   const warnings: string[] = [];
   let listening: (address: string) => void = () => {};
   const address = new Promise<string>((resolve) => {
@@ -54,6 +54,17 @@ export async function start(options: ForwardSourceOptions = {}, given: Given = {
     { listen: '127.0.0.1:0', ...options },
     { log, clock, listening, ...context },
   );
+  const stop = runs(source, { spool, clock, decode });
+  const port = Number((await address).split(':').at(-1));
+  return { port, spool, warnings, stop };
+}
+
+/** Runs a source, and gives what stops it; the grace period is so long that nothing but its own end ends it. */
+export function runs(
+  source: OwnSource,
+  { spool, clock, decode = {} }: Required<Pick<Given, 'spool' | 'clock'>> & Pick<Given, 'decode'>,
+): () => Promise<PipelineResult> {
+  const stop = new AbortController();
   const none = { run: async () => {}, pending: () => 0, sink: { name: 'none' } } as unknown as Lane;
   const result = runPipeline(
     {
@@ -64,23 +75,17 @@ export async function start(options: ForwardSourceOptions = {}, given: Given = {
       deadLetters: none,
       counters: new Counters(new Registry(), () => spool.usage()),
       clock,
-      grace_ms: 1_000,
+      grace_ms: 600_000,
       slabs: new Slabs(),
     },
     stop.signal,
   );
-  const port = Number((await address).split(':').at(-1));
-  const running = {
-    port,
-    spool,
-    warnings,
-    stop() {
-      stop.abort();
-      return result;
-    },
+  const end = (): Promise<PipelineResult> => {
+    stop.abort();
+    return result;
   };
-  started.push(running);
-  return running;
+  started.push({ stop: end });
+  return end;
 }
 
 /** A client that says what it is told to, and keeps what it hears. */
