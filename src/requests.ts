@@ -61,11 +61,6 @@ export class Requests {
     return this.#bytes >= MOST_UNDER_WAY || this.#intake.full;
   }
 
-  /** True when a request with that id was committed, or is just being. */
-  known(id: string): boolean {
-    return this.#under_way.has(id) || this.#intake.seen(this.#source.name, id);
-  }
-
   /** Resolves when it is committed. Rejects when it is not, and will not be: it may be sent again. */
   take({ id, lines }: Request): Promise<Taken> {
     return this.#once(id, () => this.#store(id, lines));

@@ -9,8 +9,8 @@ const NOTHING = Buffer.alloc(0);
 /** What a socket gives at once. */
 const PIECE_BYTES = 1 << 16;
 
-/** Nobody nests deeper; and every level costs whoever walks through it. */
-const DEEPEST = 100;
+/** Msgpack of Ruby, and so Fluentd, nests 128: a log that does must not hold up its neighbours. Every level costs whoever walks through it. */
+const DEEPEST = 150;
 
 /**
  * Cuts bytes that come in any pieces into whole values of msgpack. Each byte is looked at once, however it comes, and what a value claims to hold is believed only

@@ -202,6 +202,17 @@ test('times of every form are read, markers of groups are no records, and a date
   ]);
 });
 
+test('a record as deep as Fluentd lets it be does not hold up its neighbours', async () => {
+  const { port, spool } = await start();
+  const client = new Client(port);
+  let deep: unknown = 'x';
+  for (let level = 0; level < 126; level++) deep = [deep];
+  const entries = [record('before'), { ...record('deep'), deep }, record('behind')].map((each) => [1, each]);
+  client.socket.write(encode(['t', entries, { chunk: 'c' }], { maxDepth: 200 }));
+  expect(hex(await client.heard(1))).toEqual([ack('c')]);
+  expect(messages(spool)).toEqual(['before', 'deep', 'behind']);
+});
+
 test('metrics and traces of Fluent Bit are answered, and not stored', async () => {
   const { port, spool } = await start();
   const client = new Client(port);
