@@ -52,6 +52,19 @@ export class Intake {
     return this.#options.spool.positions;
   }
 
+  /** The source that reads that file, if it is another one; else it is this one's until it is given up. */
+  claim(path: string, source: string): string | undefined {
+    const { claims } = this.#reading;
+    const by = claims.get(path);
+    if (by !== undefined && by !== source) return by;
+    claims.set(path, source);
+    return undefined;
+  }
+
+  giveUp(path: string, source: string): void {
+    if (this.#reading.claims.get(path) === source) this.#reading.claims.delete(path);
+  }
+
   /** True when that request of the source was committed within the last hour. */
   seen(source: string, request: string): boolean {
     return this.#options.spool.seen(source, request);

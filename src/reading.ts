@@ -14,6 +14,8 @@ export class Reading {
   waiting = 0;
   /** Of each such source, bytes that came out of it and were not decoded yet. */
   readonly behind: (() => number)[] = [];
+  /** Files that are read, by path, and by which source: their positions are kept under the path, so that none is read by two. */
+  readonly claims = new Map<string, string>();
   /** True when nothing is appended any more. */
   over = false;
   failure: Error | undefined;

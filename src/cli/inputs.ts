@@ -6,6 +6,7 @@ import type { SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileSource } from '../sources/file/index.ts';
+import { matches } from '../sources/files/discovery.ts';
 import { filesSource } from '../sources/files/index.ts';
 import type { Metadata } from '../sources/files/metadata.ts';
 import { forwardSource } from '../sources/forward/index.ts';
@@ -59,12 +60,18 @@ export function inputs(
       refuse('standard input cannot join a pipeline that runs: restart steptap');
     }
     const source = before ?? sourceOf(name, config, around);
+    const [by] = config.type === 'file' ? named.filter(([, other]) => mayRead(other, source.name)) : [];
+    if (by !== undefined) refuse(`${source.name} is read already, by ${by[0]}`);
     // Positions are kept under its name.
     if (taken.has(source.name)) refuse(`${source.name} is read already, as another source`);
     taken.add(source.name);
     sources.set(key, source);
   }
   return sources;
+}
+
+function mayRead(config: SourceConfig, path: string): boolean {
+  return config.type === 'files' && matches(config, path);
 }
 
 /** Standard output is for the words of a protocol, or for rows: throws a UsageError when both are wanted. */

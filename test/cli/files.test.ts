@@ -86,3 +86,21 @@ test('pods cannot be excluded by annotations that nobody can be asked for', asyn
   expect(ended.code).toBe(2);
   expect(ended.stderr).toContain('nobody can be asked for annotations: give enrichment.kubernetes a kubeconfig');
 });
+
+test('A log that two sources name is read by one of them', async () => {
+  const { server, backend } = await home.clickhouse();
+  const log = await pod('a', cri('one'));
+  const path = await pipeline(server.url);
+  const more = (source: string): string => `sources: { other: ${source} }`;
+  await writeFile(join(home.path, 'file.yaml'), more(`{ type: file, path: '${log}', follow: true }`));
+  const refused = await home.start(['-c', path, '-c', join(home.path, 'file.yaml'), '--metrics', 'none']).ended;
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`${log} is read already, by pods`)]);
+  await writeFile(join(home.path, 'files.yaml'), more(`{ type: files, paths: ['${home.path}/pods/ns_*/main/*.log'] }`));
+  const run = home.start(['-c', path, '-c', join(home.path, 'files.yaml'), '--metrics', 'none']);
+  await run.said(/0\.log is read by files:(pods|other) already, and not a second time/);
+  await until(() => backend.rows.length === 1);
+  await appendFile(log, cri('two'));
+  await until(() => backend.rows.length === 2);
+  run.kill('SIGTERM');
+  expect([(await run.ended).code, backend.rows.map(({ raw }) => raw)]).toEqual([0, ['one', 'two']]);
+});

@@ -22,6 +22,12 @@ export type Discovered =
   /** What must not be read. */
   | { readonly is: 'refused'; readonly why: string };
 
+/** True for a path that they match. */
+export function matches({ paths, exclude_paths = [] }: FilesOptions, path: string): boolean {
+  const some = (patterns: readonly string[]): boolean => patterns.some((each) => new Glob(each).matches(path));
+  return some(paths ?? PATHS.default) && !some(exclude_paths);
+}
+
 /** Which of the paths that match are logs to be read, and whose they are. */
 export class Discovery {
   readonly globs: readonly Glob[];

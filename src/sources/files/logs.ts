@@ -93,6 +93,7 @@ export class Logs {
   forget(log: Tailed): void {
     log.files.close();
     this.all.delete(log.path);
+    this.#intake.giveUp(log.path, this.#options.name);
     for (const [path, of] of this.#seen) {
       if (of !== log) continue;
       this.#seen.delete(path);
@@ -113,7 +114,10 @@ export class Logs {
 
   close(): void {
     this.folders.close();
-    for (const log of this.all.values()) log.files.close();
+    for (const log of this.all.values()) {
+      log.files.close();
+      this.#intake.giveUp(log.path, this.#options.name);
+    }
   }
 
   /** Files that could not be opened may be readable now. */
@@ -153,6 +157,13 @@ export class Logs {
       this.#seen.set(path, known);
       return;
     }
+    const other = this.#intake.claim(real, this.#options.name);
+    if (other !== undefined) {
+      // It may end.
+      this.#again.add(path);
+      this.#say(path, `${real} is read by ${other} already, and not a second time`);
+      return;
+    }
     try {
       this.#seen.set(path, this.#begin(real, place));
     } catch (error) {
@@ -165,7 +176,7 @@ export class Logs {
   /** One whose path is gone: only its position and perhaps its rotated files are left. */
   #adopt(path: string): void {
     const found = this.#options.discovery.place(path);
-    if (found.is !== 'log') return;
+    if (found.is !== 'log' || this.#intake.claim(path, this.#options.name) !== undefined) return;
     try {
       this.#begin(path, found.place);
     } catch (error) {
