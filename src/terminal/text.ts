@@ -10,7 +10,9 @@ export function clean(text: string): string {
 }
 
 const NARROW = /^[\x20-\x7e]*$/;
-const ZERO = /[\p{Mn}\p{Me}\p{Cf}]/u;
+/** Marks that terminals have known for long. Of newer scripts many count a column for each, so that is what is reckoned with. */
+const ZERO =
+  /[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u200c\u200d\u20d0-\u20dc\u3099\u309a\ufe00-\ufe0e\ufe20-\ufe23]/u;
 const WIDE =
   /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 

@@ -142,7 +142,10 @@ test('whatever names and reasons hold, no line wraps and nothing in it is a cont
         expect(wrapped).not.toContain(true);
       },
     ),
-    { numRuns: 300 },
+    {
+      numRuns: 300,
+      examples: [[{ name: '\u{1112d}\x1b[2J\x1b[2J\x1b[2J\u{20000}', reason: '', kind: '', columns: 40, rows: 3 }]],
+    },
   );
 });
 
