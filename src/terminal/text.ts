@@ -10,9 +10,18 @@ export function clean(text: string): string {
 }
 
 const NARROW = /^[\x20-\x7e]*$/;
-/** Marks that terminals have known for long. Of newer scripts many count a column for each, so that is what is reckoned with. */
-const ZERO =
-  /[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u200c\u200d\u20d0-\u20dc\u3099\u309a\ufe00-\ufe0e\ufe20-\ufe23]/u;
+/** Marks that terminals have known for long, from and to. Of newer scripts many count a column for each, so that is what is reckoned with. */
+const ZERO = [
+  [0x0300, 0x036f],
+  [0x0483, 0x0489],
+  [0x0591, 0x05bd],
+  [0x064b, 0x065f],
+  [0x200c, 0x200d],
+  [0x20d0, 0x20dc],
+  [0x3099, 0x309a],
+  [0xfe00, 0xfe0e],
+  [0xfe20, 0xfe23],
+] as const;
 const WIDE =
   /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 
@@ -20,7 +29,9 @@ const WIDE =
 export function columns(point: string): number {
   // Asks for the picture of a sign: some terminals then take two columns for it.
   if (point === '\ufe0f') return 1;
-  return ZERO.test(point) ? 0 : WIDE.test(point) ? 2 : 1;
+  const code = point.codePointAt(0)!;
+  if (ZERO.some(([from, to]) => code >= from && code <= to)) return 0;
+  return WIDE.test(point) ? 2 : 1;
 }
 
 /** How many columns a text takes that is clean. */
