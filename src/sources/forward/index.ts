@@ -4,8 +4,7 @@ import { hostname as machine } from 'node:os';
 import { createServer as createTlsServer } from 'node:tls';
 import { OVER, type Clock } from '../../clock.ts';
 import type { Intake } from '../../intake.ts';
-import { ListenError, tryListening } from '../../listening/address.ts';
-import { listenAgain } from '../../listening/again.ts';
+import { listenAgain, readyToListen } from '../../listening/again.ts';
 import { Certificate } from '../../listening/certificate.ts';
 import { Secret } from '../../listening/secret.ts';
 import { UsageError } from '../../errors.ts';
@@ -44,11 +43,7 @@ export function forwardSource(name: string, options: ForwardSourceOptions, conte
     name,
     resumes: true,
     follows: true,
-    async ready() {
-      await tryListening(listen).catch((error: unknown): never => {
-        throw error instanceof ListenError ? new UsageError(`${name}: ${error.message}`, { cause: error }) : error;
-      });
-    },
+    ready: () => readyToListen(name, listen),
     async run(intake, stop) {
       const serving = new Serving(name, door, intake, log);
       const server = serverOf(certificate, (socket) => serving.connected(socket));

@@ -1,10 +1,8 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { systemClock, type Clock } from '../../clock.ts';
-import { UsageError } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
-import { ListenError, tryListening } from '../../listening/address.ts';
-import { listenAgain } from '../../listening/again.ts';
+import { listenAgain, readyToListen } from '../../listening/again.ts';
 import { Certificate } from '../../listening/certificate.ts';
 import { closeNow, httpServer } from '../../listening/http.ts';
 import { Secret } from '../../listening/secret.ts';
@@ -35,11 +33,7 @@ export function httpSource(
     name,
     resumes: true,
     follows: true,
-    async ready() {
-      await tryListening(listen).catch((error: unknown): never => {
-        throw error instanceof ListenError ? new UsageError(`${name}: ${error.message}`, { cause: error }) : error;
-      });
-    },
+    ready: () => readyToListen(name, listen),
     async run(intake: Intake, stop: AbortSignal) {
       const requests = new Requests({ name, framing: 'record' }, intake);
       const server = httpServer(certificate);
