@@ -4,10 +4,10 @@
  * A dialect makes rows, the spool keeps them, a lane sends them. Row bytes are written once and never change again.
  */
 
-/** Where a row is stored. `rejections` is what could not be an event; its lane is the dead-letter lane. */
-export type Table = 'steps' | 'logs' | 'events' | 'rejections';
+/** Where a row is stored, in the order in which the spool counts them. `tasks` is derived; `rejections` is what could not be an event; its lane is the dead-letter lane. */
+export const TABLES = ['steps', 'logs', 'events', 'resources', 'tasks', 'rejections'] as const;
 
-export const TABLES: readonly Table[] = ['steps', 'logs', 'events', 'rejections'];
+export type Table = (typeof TABLES)[number];
 
 /** The labels that metrics and summaries need, interned: equal label sets are the same object. `''` where unknown. */
 export interface Tuple {
@@ -58,6 +58,15 @@ export const TS_END = 34;
 /** Where a source stands: JSON, opaque to everything but the source that made it. */
 export type Position = Readonly<Record<string, unknown>>;
 
+/**
+ * How what a source remembers under names of its own has changed: it becomes durable with the batch, and all of it stands in the head of every segment. For what is too
+ * much to stand in each position, and changes little by little.
+ */
+export interface StateChange {
+  readonly put?: readonly (readonly [key: string, value: string])[];
+  readonly drop?: readonly string[];
+}
+
 /** What one source hands over at once: rows and rejections, with the position reached when they are stored. */
 export interface Batch {
   /** Name of the source, for counters and dead letters: `stdin`, a file's path, `lane:clickhouse`. */
@@ -72,11 +81,13 @@ export interface Batch {
   readonly request?: string | undefined;
   /** True when the source will not be read again: its position is forgotten. */
   readonly ended?: boolean | undefined;
+  readonly state?: StateChange | undefined;
 }
 
 /** Bytes that a batch occupies in the spool: what its bound counts. */
 export function batchBytes(batch: Batch): number {
   let bytes = 256 + (batch.carried ?? 0);
   for (const rows of batch.rows) bytes += rows.bytes.length + rows.ends.length * 14;
+  for (const [key, value] of batch.state?.put ?? []) bytes += key.length + value.length + 16;
   return bytes;
 }

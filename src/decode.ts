@@ -5,11 +5,14 @@ import { bump, newCounts, type ReadCounts } from './counters.ts';
 import { deadLetterRow } from './delivery/dead-letter.ts';
 import type { Custom } from './dialects/custom/custom.ts';
 import type { CustomEvents } from './dialects/custom/index.ts';
-import type { Emit, Line } from './dialects/dialect.ts';
+import type { Dialect, Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
+import { SourceMemory } from './dialects/memory.ts';
+import { DIALECTS } from './dialects/registry.ts';
 import { Steptap } from './dialects/steptap/index.ts';
 import type { Times } from './dialects/when.ts';
+import type { EventTable } from './fields.ts';
 import { LineCutter, type Chunk, type LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
 import { Prefixes } from './framing/prefix.ts';
@@ -34,8 +37,8 @@ export interface DecodeOptions {
   readonly max_line_bytes: number;
   /** False: events of kind `log` are counted and not stored. */
   readonly logs: boolean;
-  /** False: flytekit's lines are read like any others. */
-  readonly flytekit?: boolean;
+  /** Dialects whose lines are read like any others: `flytekit`, those of DIALECTS. */
+  readonly disabled?: ReadonlySet<string>;
   /** False: every line goes to the reference decoder. */
   readonly fast: boolean;
   /** Told of every line what is done with it and why; of those on the fast path nothing. */
@@ -60,6 +63,8 @@ export interface Start {
   readonly offset: number;
   /** The last position of the decoder before it, whose joins it goes on with. */
   readonly from?: Position | undefined;
+  /** What the source remembers: see Batch.state. */
+  readonly state?: ReadonlyMap<string, string> | undefined;
 }
 
 /**
@@ -109,6 +114,8 @@ export class Decoder implements Emit {
   readonly #times: Times;
   readonly #flytekit: Flytekit;
   readonly #custom: Custom | undefined;
+  readonly #dialects: readonly Dialect[];
+  readonly #memory: SourceMemory;
   /** Of a source that takes the rows of another steptap, and nothing else. */
   readonly #rows: Steptap | undefined;
   readonly #log: LogDialect;
@@ -129,7 +136,7 @@ export class Decoder implements Emit {
     options: DecodeOptions,
     clock: Clock,
     slabs = new Slabs(),
-    { offset, from }: Start = { offset: 0 },
+    { offset, from, state }: Start = { offset: 0 },
     noted: Noted = () => {},
     tools = new Tools(options, clock, slabs),
   ) {
@@ -146,8 +153,12 @@ export class Decoder implements Emit {
     this.#partials = new Partials(options.max_line_bytes, tell);
     this.#recorded = new Partials(options.max_line_bytes, tell);
     this.#times = tools.times;
-    this.#flytekit = new Flytekit(this.#times, this.#privacy, this, tools.steps, options.flytekit !== false);
-    this.#fastest = options.fast && options.flytekit !== false;
+    const enabled = (name: string): boolean => options.disabled?.has(name) !== true;
+    this.#flytekit = new Flytekit(this.#times, this.#privacy, this, tools.steps, enabled('flytekit'));
+    this.#fastest = options.fast && enabled('flytekit');
+    this.#memory = new SourceMemory(state);
+    const made = { times: this.#times, privacy: this.#privacy, emit: this, memory: this.#memory };
+    this.#dialects = Object.entries(DIALECTS).flatMap(([name, make]) => (enabled(name) ? [make(made)] : []));
     this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
     const strictest = this.#custom?.privacy ?? this.#privacy;
     if (source.framing === 'rows') this.#rows = new Steptap(strictest, this, options.events?.labels ?? []);
@@ -165,6 +176,11 @@ export class Decoder implements Emit {
   /** True while an event is unfinished: `flush` must be called when nothing comes. */
   get open(): boolean {
     return this.#log.open;
+  }
+
+  /** What is remembered beside the position, as of now. */
+  get state(): ReadonlyMap<string, string> {
+    return this.#memory.entries;
   }
 
   /** Where another decoder can go on: what was read and is not whole yet is in it. */
@@ -232,7 +248,7 @@ export class Decoder implements Emit {
     return this.#cut();
   }
 
-  event(table: 'steps' | 'logs' | 'events', row: string, tuple: Tuple, duration: number, lines: number): void {
+  event(table: EventTable, row: string, tuple: Tuple, duration: number, lines: number): void {
     this.#taken += lines;
     if (table !== 'steps') this.#noted(table, this.#builders.steps.count);
     this.#builders[table].add(row, tuple, duration);
@@ -368,7 +384,12 @@ export class Decoder implements Emit {
   #claimed(decoded: string): Claim | undefined {
     if (this.#flytekit.claims(decoded)) return { dialect: 'flytekit', what: 'a step' };
     const event = this.#custom?.claims(decoded);
-    return event === undefined ? undefined : { dialect: 'custom', what: event };
+    if (event !== undefined) return { dialect: 'custom', what: event };
+    for (const dialect of this.#dialects) {
+      const what = dialect.claims?.(decoded);
+      if (what !== undefined) return { dialect: dialect.name, what };
+    }
+    return undefined;
   }
 
   #object(value: Record<string, unknown>, decoded: string, line: Line, unwrapped: boolean): void {
@@ -387,6 +408,8 @@ export class Decoder implements Emit {
     } else if (this.#flytekit.step(value, decoded, line, record === 'merged')) {
       this.#log.interrupt(line.origin);
     } else if (this.#custom?.take(value, decoded, line, record === 'merged') === true) {
+      this.#log.interrupt(line.origin);
+    } else if (this.#dialects.some((dialect) => dialect.take(value, decoded, line, record === 'merged'))) {
       this.#log.interrupt(line.origin);
     } else {
       this.#log.json(value, decoded, line, record === 'merged');
@@ -508,6 +531,7 @@ export class Decoder implements Emit {
       carried: this.#joins.size(),
       lines: this.#taken,
       rows,
+      state: this.#memory.change(),
     };
     this.#counts = newCounts();
     this.#taken = 0;

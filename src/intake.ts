@@ -65,6 +65,11 @@ export class Intake {
     if (this.#reading.claims.get(path) === source) this.#reading.claims.delete(path);
   }
 
+  /** What a source remembers, as far as it is committed. */
+  state(source: string): ReadonlyMap<string, string> {
+    return this.#options.spool.state(source);
+  }
+
   /** True when that request of the source was committed within the last hour. */
   seen(source: string, request: string): boolean {
     return this.#options.spool.seen(source, request);

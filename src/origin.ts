@@ -65,6 +65,7 @@ export class Origin {
   readonly rules: KubernetesRules;
   /** The Kubernetes columns of its rows as JSON members, each with a comma before it: a byte string. */
   readonly fragment: string;
+  readonly #of = new Map<App, string>();
 
   constructor(given: OriginFields, constants: Constants, rules: KubernetesRules) {
     this.given = given;
@@ -79,11 +80,29 @@ export class Origin {
       container: container ?? given.container,
       node: node ?? given.node,
     };
-    this.fragment = fragmentOf(this.fields, constants, rules);
+    this.fragment = fragmentOf(this.fields, constants, rules, NO_APP);
+  }
+
+  /** The fragment of a line by which it is known whose it is, where nothing else says that: `app` and `component` are then these. */
+  of(app: App): string {
+    let fragment = this.#of.get(app);
+    if (fragment === undefined) {
+      fragment = fragmentOf(this.fields, this.constants, this.rules, app);
+      this.#of.set(app, fragment);
+    }
+    return fragment;
   }
 }
 
-function fragmentOf(fields: OriginFields, constants: Constants, rules: KubernetesRules): string {
+/** Whose a dialect's lines are: one object for each of the few that there are. */
+export interface App {
+  readonly app: string;
+  readonly component: string;
+}
+
+const NO_APP: App = { app: '', component: '' };
+
+function fragmentOf(fields: OriginFields, constants: Constants, rules: KubernetesRules, own: App): string {
   const { labels } = fields;
   const texts = {
     namespace: fields.namespace,
@@ -91,8 +110,13 @@ function fragmentOf(fields: OriginFields, constants: Constants, rules: Kubernete
     pod_uid: fields.pod_uid,
     container: fields.container,
     node: fields.node,
-    app: constants.app ?? labels.get('app.kubernetes.io/name') ?? labels.get('app') ?? application(fields.owner),
-    component: constants.component ?? labels.get('app.kubernetes.io/component') ?? labels.get('component') ?? '',
+    app:
+      constants.app ??
+      labels.get('app.kubernetes.io/name') ??
+      labels.get('app') ??
+      (application(fields.owner) || own.app),
+    component:
+      constants.component ?? labels.get('app.kubernetes.io/component') ?? labels.get('component') ?? own.component,
   };
   let fragment = '';
   for (const [name, value] of Object.entries(texts)) if (value !== '') fragment += `,"${name}":${quote(value)}`;

@@ -20,8 +20,21 @@ export interface PipelineOptions {
   readonly clock: Clock;
   /** How long lanes may take after the last line was read, in milliseconds. */
   readonly grace_ms: number;
+  /** What reads rows and appends others that follow from them: it ends between the sources and the lanes. */
+  readonly stages?: readonly Stage[];
   /** Where the rows' memory comes from. */
   readonly slabs: Slabs;
+}
+
+/** A derived stage: a lane that appends to the spool as a source. */
+export interface Stage {
+  readonly name: string;
+  /**
+   * Runs until the sources have ended and everything was taken, or the signal aborts: then what is not done is done by the next run. `complete` is called when all sources have come to their
+   * own ends, before that is told by the reader: nothing more can follow, then. Never rejects.
+   */
+  run(signal: AbortSignal): Promise<void>;
+  complete(): void;
 }
 
 export interface PipelineResult {
@@ -81,6 +94,7 @@ async function run(
   const last = new AbortController();
   const running = lanes.run(abort.signal);
   const burying = deadLetters.run(last.signal);
+  const staging = Promise.all((options.stages ?? []).map((stage) => stage.run(abort.signal)));
   const whenStopped = new Promise<void>((resolve) => {
     const stopped = (): void => {
       reading.deadline = clock.monotonic() + grace_ms;
@@ -90,11 +104,14 @@ async function run(
   });
   await within(readers.run(), whenStopped, grace_ms, clock);
   reading.over = true;
+  if (reading.deadline === undefined) for (const stage of options.stages ?? []) stage.complete();
+  spool.end('sources');
+  await within(staging, whenStopped, grace_ms, clock);
   spool.end();
   await drained(options, running, reading, whenStopped);
   const deadline = reading.deadline ?? clock.monotonic();
   abort.abort();
-  await running;
+  await Promise.all([running, staging]);
   // Only now have the others appended their last dead letters; a file takes them in no time, or its disk is gone.
   await spool.close();
   await within(burying, Promise.resolve(), Math.max(deadline - clock.monotonic(), BURYING_MS), clock);

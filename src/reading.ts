@@ -62,7 +62,12 @@ export async function pump(
   bytes.on('data', (piece: Buffer) => {
     read += piece.length;
   });
-  let decoder = new Decoder(source, decode, clock, slabs, { offset, from: carried === 'again' ? undefined : from });
+  const state = options.spool.state(source.name);
+  let decoder = new Decoder(source, decode, clock, slabs, {
+    offset,
+    from: carried === 'again' ? undefined : from,
+    state,
+  });
   if (!source.resumes) reading.behind.push(() => read - decoder.offset);
   const appends = new Appends(source, () => decoder.offset, options, reading);
   // Its lines were read by an earlier process, and never became events.
@@ -80,7 +85,8 @@ export async function pump(
     next = chunks.next();
     if (decode !== reading.decode) {
       ({ decode } = reading);
-      decoder = new Decoder(source, decode, clock, slabs, { offset: decoder.offset, from: decoder.position() });
+      const { offset: at, state: remembered } = decoder;
+      decoder = new Decoder(source, decode, clock, slabs, { offset: at, from: decoder.position(), state: remembered });
     }
     const decoded = decoder.feed(value);
     if ('read' in value && value.read !== undefined) source.reuse?.(value.read);

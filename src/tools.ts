@@ -1,4 +1,4 @@
-import type { Table } from './batch.ts';
+import { TABLES, type Table } from './batch.ts';
 import type { Clock } from './clock.ts';
 import type { DecodeOptions } from './decode.ts';
 import { StepTools } from './dialects/flytekit/index.ts';
@@ -27,11 +27,7 @@ export class Tools {
     this.origins = new Origins(options.constants, options.kubernetes);
     this.times = new Times(options.zone, clock, tell);
     this.steps = new StepTools(this.times, this.privacy);
-    this.builders = {
-      steps: new RowsBuilder('steps', slabs),
-      logs: new RowsBuilder('logs', slabs),
-      events: new RowsBuilder('events', slabs),
-      rejections: new RowsBuilder('rejections', slabs),
-    };
+    const made = TABLES.map((table) => [table, new RowsBuilder(table, slabs)]);
+    this.builders = Object.fromEntries(made) as Record<Table, RowsBuilder>;
   }
 }

@@ -92,12 +92,12 @@ function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock,
   const ledger = new Ledger(registry);
   const spool = new MemorySpool({ clock, max_bytes, appended: (record) => ledger.accept(record) });
   const ledgers = new Map<string, LaneLedger>();
-  const lane = (sink: Sink, late = false): Lane => {
+  const lane = (sink: Sink, until?: 'lanes'): Lane => {
     const counted = ledger.lane(sink.name, sink.tables);
     ledgers.set(sink.name, counted);
     const backoff = { base_ms: 100, cap_ms: 1_000, random: () => 0.5 };
     const limits = { max_rows: 1_000, max_bytes: 1 << 20, linger_ms: 0 };
-    return new Lane({ sink, spool, clock, ledger: counted, backoff, late, limits });
+    return new Lane({ sink, spool, clock, ledger: counted, backoff, until, limits });
   };
   const letters = new Kept('dead-letters', ['rejections']);
   const stop = new AbortController();
@@ -117,7 +117,7 @@ function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock,
       decode,
       spool,
       lanes: new Lanes(lanes),
-      deadLetters: lane(letters, true),
+      deadLetters: lane(letters, 'lanes'),
       slabs: new Slabs(),
       counters: new Counters(registry, () => spool.usage()),
       clock,

@@ -1,3 +1,4 @@
+import { DIALECTS } from '../dialects/registry.ts';
 import type { CheckItem } from '../check/item.ts';
 import { bytesText } from '../check/words.ts';
 import type { DecodeOptions } from '../decode.ts';
@@ -19,8 +20,9 @@ export function pipelineItems(settings: Settings, decode: DecodeOptions): CheckI
   return says.flatMap(([what, found]) => (found === undefined ? [] : [{ what, where: '', state: 'ok', found }]));
 }
 
-function dialects({ logs, flytekit }: DecodeOptions): string {
-  return [...(flytekit === false ? [] : ['flytekit']), logs ? 'log' : 'log (counted, not stored)'].join(', ');
+function dialects({ logs, disabled }: DecodeOptions): string {
+  const read = ['flytekit', ...Object.keys(DIALECTS)].filter((name) => disabled?.has(name) !== true);
+  return [...read, logs ? 'log' : 'log (counted, not stored)'].join(', ');
 }
 
 function assigned(values: DecodeOptions['constants']): string | undefined {

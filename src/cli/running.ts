@@ -15,7 +15,7 @@ import { laneOf, type Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { Slabs } from '../slabs.ts';
-import type { SpoolRecord } from '../spool/spool.ts';
+import type { SpoolRecord, Until } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { inputs, type Inputs, type Reading } from './inputs.ts';
 import { refuseOpen } from './listeners.ts';
@@ -262,7 +262,7 @@ export class Running {
     await this.#observe(plan.metrics);
     const buried = createDeadLetterSink(settings.state, this.#log);
     this.deadLetters = this.#lane(buried, await state.cursor(buried.name, buried.tables), {
-      late: true,
+      until: 'lanes',
       linger_ms: 100,
     });
     state.forsake(this.all.map(({ sink }) => laneOf(sink)));
@@ -274,7 +274,11 @@ export class Running {
   #lane(
     sink: Sink,
     cursor: CursorStore,
-    { late = false, linger_ms = BLOCK_LIMITS.linger_ms, drop_oldest = false } = {},
+    {
+      until,
+      linger_ms = BLOCK_LIMITS.linger_ms,
+      drop_oldest = false,
+    }: { readonly until?: Until; readonly linger_ms?: number | undefined; readonly drop_oldest?: boolean } = {},
   ): Lane {
     const { state } = this;
     const lane = new Lane({
@@ -284,7 +288,7 @@ export class Running {
       ledger: this.ledger.lane(sink.name, sink.tables, state.totals(cursor.found, sink.tables)),
       backoff: BACKOFF,
       cursor,
-      late,
+      until,
       limits: { ...BLOCK_LIMITS, linger_ms },
       drop_oldest,
       changed: this.#tell,

@@ -59,7 +59,7 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
     logs: dialects.log?.store ?? true,
-    flytekit: dialects.flytekit?.enabled ?? true,
+    disabled: new Set(Object.keys(dialects).filter((name) => dialects[name]?.enabled === false)),
     fast: true,
   };
 }

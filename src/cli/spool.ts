@@ -5,7 +5,7 @@ import { readCursors, type LaneCursor } from '../delivery/cursor.ts';
 import { Body, columnIdentity, writeRows } from '../sinks/identity.ts';
 import { diskFs } from '../spool/files.ts';
 import { spoolFiles, spoolRecords, standing } from '../spool/inspect.ts';
-import { between } from '../spool/mark.ts';
+import { between, rowsBy } from '../spool/mark.ts';
 import { recordOf } from '../spool/record.ts';
 import { placeOptions, wholeNumber, type PlaceFlags } from './options.ts';
 import { print, table } from './print.ts';
@@ -85,8 +85,7 @@ async function ls({ state, json }: SpoolFlags): Promise<number> {
   const segments = [];
   for await (const { path, kind, bytes, sealed, entries } of spoolFiles(diskFs, directory)) {
     if (kind === 'retired') continue;
-    const rows = { steps: 0, logs: 0, events: 0, rejections: 0 };
-    for (const entry of entries) for (const name of TABLES) rows[name] += entry[name];
+    const rows = rowsBy((name) => entries.reduce((sum, entry) => sum + entry[name], 0));
     const [first, last] = [entries[0], entries.at(-1)];
     segments.push({
       path,
@@ -136,7 +135,7 @@ async function ls({ state, json }: SpoolFlags): Promise<number> {
 }
 
 /** Columns that are left out when there is nothing in them. */
-const RARE = ['logs', 'events', 'rejections', 'rejected', 'dead letters', 'lost', 'dropped'];
+const RARE = ['logs', 'events', 'resources', 'tasks', 'rejections', 'rejected', 'dead letters', 'lost', 'dropped'];
 
 function shortLane(lane: ReturnType<typeof laneLine>): Record<string, string | number> {
   const { sink, settled, records_waiting, bytes_waiting, in_flight, stored, dead_lettered, lost, dropped } = lane;
@@ -203,20 +202,16 @@ async function cat({ state, json, ...flags }: SpoolFlags): Promise<number> {
     if (batch === undefined) continue;
     const { seq, day, src, committed_ms, size } = header;
     const at = new Date(committed_ms).toISOString();
-    const { steps, logs, events, rejections } = size;
+    const rows = rowsBy((name) => size[name]);
     const { source, lines: taken, position } = batch;
-    if (json)
-      print(JSON.stringify({ seq, src, day, at, source, lines: taken, steps, logs, events, rejections, position }));
+    if (json) print(JSON.stringify({ seq, src, day, at, source, lines: taken, ...rows, position }));
     else
       lines.push({
         record: seq,
         committed: `${at.slice(5, 10)} ${at.slice(11, 19)}`,
         bytes: size.bytes,
         lines: taken,
-        steps,
-        logs,
-        events,
-        rejections,
+        ...rows,
         source,
       });
   }

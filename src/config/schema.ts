@@ -40,18 +40,7 @@ export const enrichmentOptions = {
 } as const;
 
 export const dialectOptions = {
-  flytekit: {
-    type: 'object',
-    description: 'Steps, errors and telemetry of flytekit.',
-    additionalProperties: false,
-    properties: {
-      enabled: {
-        type: 'boolean',
-        description: 'False: its lines are read like any others, by `events` and as logs.',
-        default: true,
-      },
-    },
-  },
+  flytekit: dialect('Steps, errors and telemetry of flytekit.'),
   log: {
     type: 'object',
     description: 'Ordinary log lines, tracebacks and progress bars.',
@@ -65,6 +54,22 @@ export const dialectOptions = {
     },
   },
 } as const;
+
+/** Of a dialect that can be told nothing else. */
+function dialect<const D extends string>(description: D) {
+  return {
+    type: 'object',
+    description,
+    additionalProperties: false,
+    properties: {
+      enabled: {
+        type: 'boolean',
+        description: 'False: its lines are read like any others, by `events` and as logs.',
+        default: true,
+      },
+    },
+  } as const;
+}
 
 export const limitsOptions = {
   type: 'object',
@@ -94,7 +99,7 @@ export const sinkCommon = {
   tables: {
     type: 'array',
     description:
-      'Which rows go there: `steps` (kind step), `logs` (kind log), `events` (every other kind). All that the sink takes, when nothing is said.',
+      'Which rows go there: `steps` (kind step), `logs` (kind log), `resources` (of nodes and devices), `tasks` (derived), `events` (every other kind). All that the sink takes, when nothing is said.',
     items: { enum: EVENT_TABLES },
     minItems: 1,
     uniqueItems: true,
@@ -156,10 +161,7 @@ export type SinkConfigOf<Type extends SinkType> = Extract<SinkConfig, { readonly
 /** What a pipeline says: only what was given, no default. Every source and sink has its type. */
 export interface PipelineConfig {
   readonly sources?: Readonly<Record<string, SourceConfig>>;
-  readonly dialects?: {
-    readonly flytekit?: { readonly enabled?: boolean };
-    readonly log?: { readonly store?: boolean };
-  };
+  readonly dialects?: Readonly<Record<string, { readonly enabled?: boolean; readonly store?: boolean } | undefined>>;
   readonly events?: Readonly<Record<string, EventOptions>>;
   readonly enrichment?: {
     readonly constants?: Readonly<Record<string, string>>;

@@ -64,7 +64,7 @@ export interface CursorStore {
   close(): Promise<void>;
 }
 
-/** A slot holds a block's splits down to single rows, in any of three tables: about 1.5 KB. */
+/** A slot holds a block's splits down to single rows, in any of five tables: about 3 KB. */
 export const SLOT_BYTES = 4096;
 
 export const CURSOR_NAME = /^cursor\.([a-z0-9_-]+)$/;

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { between, rowsOf, type Mark } from '../spool/mark.ts';
-import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
+import type { Spool, SpoolReader, SpoolRecord, TakeLimits, Until } from '../spool/spool.ts';
 import type { Backoff } from './backoff.ts';
 import { blockAgain, blockOf, type Block } from './block.ts';
 import { gap } from './bury.ts';
@@ -30,8 +30,8 @@ export interface LaneOptions {
   readonly cursor?: CursorStore;
   readonly limits?: TakeLimits;
   readonly hold_ms?: number;
-  /** Of the dead letters: it ends after the others. */
-  readonly late?: boolean;
+  /** Of the dead letters: it ends after the other lanes. */
+  readonly until?: Until | undefined;
   /** When the spool is full, this lane's oldest records are given up. */
   readonly drop_oldest?: boolean;
   /** Called once per change of state, or of the reason why it holds; never once per retry. */
@@ -63,7 +63,7 @@ export class Lane {
   #found_letters: Promise<ReadonlySet<string>> | undefined;
 
   constructor(options: LaneOptions) {
-    const { sink, spool, ledger, cursor = memoryStore(), late = false } = options;
+    const { sink, spool, ledger, cursor = memoryStore(), until } = options;
     this.sink = sink;
     this.#options = options;
     this.#store = cursor;
@@ -71,7 +71,7 @@ export class Lane {
     const { found } = cursor;
     const settled = found === undefined ? undefined : { seq: found.settled, mark: found.at };
     const give_up = options.drop_oldest === true ? (seq: number): void => this.#giveUp(seq) : undefined;
-    this.#reader = spool.reader(sink.name, { late, settled, give_up });
+    this.#reader = spool.reader(sink.name, { until, settled, give_up });
     const from = { seq: this.#reader.settled.seq, mark: this.#reader.passed };
     this.#standing = new Standing(sink.tables, found, from);
     if (found === undefined) ledger.accepted(this.#standing.pending(spool.mark));

@@ -1,3 +1,4 @@
+import type { Table } from '../batch.ts';
 import { decodeUtf8 } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import { Decoder, type DecodeOptions } from '../decode.ts';
@@ -17,7 +18,7 @@ export interface Explained {
   /** Behind its framing, as it may be shown. */
   readonly text: string;
   /** Where it goes: a table, the dead letters, or nowhere: `filtered` by --logs, `blank`. */
-  readonly to: 'steps' | 'logs' | 'events' | 'rejections' | 'filtered' | 'blank';
+  readonly to: Table | 'filtered' | 'blank';
   /** Of a rejection. */
   readonly reason?: string;
   readonly detail?: string;

@@ -13,7 +13,13 @@ export interface Page {
 const CODES: Readonly<Record<Style, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 const PARTS: readonly Part[] = ['framing', 'dialect', 'rule', 'privacy'];
 /** What tells one row from another, behind its table. */
-const SUMMARY = { steps: ['step', 'status'], logs: ['level', 'logger'], events: ['kind', 'root_error_type'] };
+const SUMMARY = {
+  steps: ['step', 'status'],
+  logs: ['level', 'logger'],
+  events: ['kind', 'root_error_type'],
+  resources: ['node_id', 'gpu_id'],
+  tasks: ['task', 'status'],
+};
 /** Lines that the text of one line may take, or of several. */
 const MOST_OF_ONE = 4;
 const MOST_OF_MANY = 8;

@@ -24,6 +24,7 @@ const KINDS: Readonly<Record<SearchType, object>> = {
   long: number,
   boolean: truth,
   object: mapping,
+  stored: text,
 };
 
 const MATCH = 'A text between slashes is a regular expression, and `absent` says that it must not be there.';

@@ -7,7 +7,7 @@ import { Cache } from './cache.ts';
 import { Commits, type Waiting } from './commits.ts';
 import type { SpoolFs } from './files.ts';
 import type { Header } from './format.ts';
-import { add, type Mark } from './mark.ts';
+import { add, rowsBy, type Mark } from './mark.ts';
 import { newSrc } from './memory.ts';
 import { decodePayload } from './payload.ts';
 import { Place, type Shelf } from './place.ts';
@@ -17,7 +17,7 @@ import { recover } from './recover.ts';
 import type { Segment } from './segment.ts';
 import { Segments, type Keeper } from './segments.ts';
 import type { Sources } from './sources.ts';
-import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
+import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord, Until } from './spool.ts';
 
 /** When what was appended is committed: together every 20 ms or 1 MiB, each alone, or without asking the disk (a power cut then loses what it had not written). */
 export type SyncPolicy = 'group' | 'always' | 'never';
@@ -65,8 +65,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
   readonly #places = new Map<Reader, Place>();
   readonly #damaged = new Set<string>();
   #appended = false;
-  #ended = false;
-  #closed = false;
+  readonly #ended = { sources: false, stages: false, lanes: false };
 
   /** Opens the spool of a directory, made if need be, whatever state it is in. Rejects when the directory cannot be used at all. */
   static async open(options: DiskSpoolOptions): Promise<DiskSpool> {
@@ -134,6 +133,10 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     return this.#sources.seen(source, request, this.#options.clock.wall());
   }
 
+  state(source: string): ReadonlyMap<string, string> {
+    return this.#sources.state(source);
+  }
+
   reader(lane: string, options: ReaderOptions = {}): SpoolReader {
     const { settled } = options;
     if (settled !== undefined && settled.seq > this.last && !this.#appended) {
@@ -151,15 +154,16 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     return buriedIn(this, lane, after);
   }
 
-  end(): void {
-    this.#ended = true;
+  end(who: 'sources' | 'stages' = 'stages'): void {
+    this.#ended.sources = true;
+    if (who === 'stages') this.#ended.stages = true;
     this.#wake();
   }
 
   async close(): Promise<void> {
-    this.#ended = true;
+    this.end();
     await this.#commits.close();
-    this.#closed = true;
+    this.#ended.lanes = true;
     this.#wake();
   }
 
@@ -174,12 +178,12 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
     return { bytes: this.#segments.bytes, max_bytes: this.#options.max_bytes, full: this.#commits.full };
   }
 
-  over(late: boolean): boolean {
-    return late ? this.#closed : this.#ended;
+  over(until: Until): boolean {
+    return this.#ended[until];
   }
 
   get pressed(): boolean {
-    return this.#ended || this.#commits.full;
+    return this.#ended.sources || this.#commits.full;
   }
 
   read(reader: Reader, seq: number): Held | undefined | Promise<Held | undefined> {
@@ -296,10 +300,7 @@ export class DiskSpool implements Spool, ReadableSpool, Shelf {
 
 function atLeast(a: Mark, b: Mark): Mark {
   return {
-    steps: Math.max(a.steps, b.steps),
-    logs: Math.max(a.logs, b.logs),
-    events: Math.max(a.events, b.events),
-    rejections: Math.max(a.rejections, b.rejections),
+    ...rowsBy((table) => Math.max(a[table], b[table])),
     bytes: Math.max(a.bytes, b.bytes),
   };
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { Mark } from './mark.ts';
+import { TABLES } from '../batch.ts';
+import { rowsBy, type Mark } from './mark.ts';
 
 /*
  * A segment is a file of records, one after the other, numbers little-endian:
@@ -12,23 +13,23 @@ import type { Mark } from './mark.ts';
  *  16  payload length   4
  *  20  day              4   yyyymmdd
  *  24  committed        8   wall clock, milliseconds since 1970
- *  32  rows before      32  steps, logs, events, rejections: committed before this record, since the spool was made
- *  64  bytes before     8
- *  72  rows             16  of this record, by table
- *  88  spool            8
- *  96  epoch            6
- * 102  (0)              2
- * 104  payload CRC      4
- * 108  header CRC       4   of the bytes before it
+ *  32  rows before      48  by table, in the order of TABLES: committed before this record, since the spool was made
+ *  80  bytes before     8
+ *  88  rows             24  of this record, by table
+ * 112  spool            8
+ * 120  epoch            6
+ * 126  (0)              2
+ * 128  payload CRC      4
+ * 132  header CRC       4   of the bytes before it
  *
  * The first record of a segment is its snapshot; a segment that was closed in order ends with its seal, an index of it. A record says what it is by itself:
  * whichever bytes of a segment are damaged, those around them can be read.
  */
 
-export const HEADER_BYTES = 112;
+export const HEADER_BYTES = 136;
 export const MAGIC = Uint8Array.of(0xfe, 0xf8, 0xff, 0x9d);
 const MAGIC_WORD = 0x9dff_f8fe;
-const VERSION = 1;
+const VERSION = 2;
 
 export type Kind = 'snapshot' | 'batch' | 'seal';
 const KINDS: readonly (Kind | undefined)[] = [undefined, 'snapshot', 'batch', 'seal'];
@@ -68,25 +69,21 @@ export function encodeHeader(header: Header): Buffer {
   out.writeUInt32LE(header.length, 16);
   writeDay(out, header.day, 20);
   writeNumber(out, header.committed_ms, 24);
-  writeNumber(out, before.steps, 32);
-  writeNumber(out, before.logs, 40);
-  writeNumber(out, before.events, 48);
-  writeNumber(out, before.rejections, 56);
-  writeNumber(out, before.bytes, 64);
-  out.writeUInt32LE(size.steps, 72);
-  out.writeUInt32LE(size.logs, 76);
-  out.writeUInt32LE(size.events, 80);
-  out.writeUInt32LE(size.rejections, 84);
-  writeSrc(out, header.src, 88);
-  out.writeUInt32LE(header.payload_crc, 104);
-  out.writeUInt32LE(crc32(out.subarray(0, 108)), 108);
+  TABLES.forEach((table, n) => {
+    writeNumber(out, before[table], 32 + 8 * n);
+    out.writeUInt32LE(size[table], 88 + 4 * n);
+  });
+  writeNumber(out, before.bytes, 80);
+  writeSrc(out, header.src, 112);
+  out.writeUInt32LE(header.payload_crc, 128);
+  out.writeUInt32LE(crc32(out.subarray(0, 132)), 132);
   return out;
 }
 
 /** The header at `at`, or undefined where no whole and undamaged one is. */
 export function decodeHeader(bytes: Buffer, at: number): Header | undefined {
   if (at + HEADER_BYTES > bytes.length || bytes.readUInt32LE(at) !== MAGIC_WORD) return undefined;
-  if (crc32(bytes.subarray(at, at + 108)) !== bytes.readUInt32LE(at + 108)) return undefined;
+  if (crc32(bytes.subarray(at, at + 132)) !== bytes.readUInt32LE(at + 132)) return undefined;
   const kind = KINDS[bytes[at + 4]!];
   if (kind === undefined || bytes[at + 5] !== VERSION) return undefined;
   const length = bytes.readUInt32LE(at + 16);
@@ -98,21 +95,15 @@ export function decodeHeader(bytes: Buffer, at: number): Header | undefined {
     day: readDay(bytes, at + 20),
     committed_ms: readNumber(bytes, at + 24),
     before: {
-      steps: readNumber(bytes, at + 32),
-      logs: readNumber(bytes, at + 40),
-      events: readNumber(bytes, at + 48),
-      rejections: readNumber(bytes, at + 56),
-      bytes: readNumber(bytes, at + 64),
+      ...rowsBy((_, n) => readNumber(bytes, at + 32 + 8 * n)),
+      bytes: readNumber(bytes, at + 80),
     },
     size: {
-      steps: bytes.readUInt32LE(at + 72),
-      logs: bytes.readUInt32LE(at + 76),
-      events: bytes.readUInt32LE(at + 80),
-      rejections: bytes.readUInt32LE(at + 84),
+      ...rowsBy((_, n) => bytes.readUInt32LE(at + 88 + 4 * n)),
       bytes: HEADER_BYTES + length,
     },
-    src: readSrc(bytes, at + 88),
-    payload_crc: bytes.readUInt32LE(at + 104),
+    src: readSrc(bytes, at + 112),
+    payload_crc: bytes.readUInt32LE(at + 128),
   };
 }
 

@@ -1,21 +1,19 @@
+import { TABLES } from '../batch.ts';
 import { readDay, readNumber, readSrc, SRC_BYTES, writeDay, writeNumber, writeSrc, type Header } from './format.ts';
+import { rowsBy, type TableRows } from './mark.ts';
 
 /** Of each batch of a segment where it begins, and how many rows of which table it has on which day. */
-export interface IndexEntry {
+export interface IndexEntry extends TableRows {
   readonly seq: number;
   readonly at: number;
   readonly day: string;
-  readonly steps: number;
-  readonly logs: number;
-  readonly events: number;
-  readonly rejections: number;
   /** `<spool>-<epoch>`. */
   readonly src: string;
 }
 
-const ENTRY_BYTES = 32;
+const ENTRY_BYTES = 40;
 
-/** The index of a segment while it is written, and as it stands in the seal: entries of 32 bytes, then the `src` that they have in common. */
+/** The index of a segment while it is written, and as it stands in the seal: entries of 40 bytes, then the `src` that they have in common. */
 export class SegmentIndex {
   #bytes = Buffer.alloc(ENTRY_BYTES * 64);
   #length = 0;
@@ -30,10 +28,7 @@ export class SegmentIndex {
     writeNumber(out, seq, to);
     out.writeUInt32LE(at, to + 8);
     writeDay(out, day, to + 12);
-    out.writeUInt32LE(size.steps, to + 16);
-    out.writeUInt32LE(size.logs, to + 20);
-    out.writeUInt32LE(size.events, to + 24);
-    out.writeUInt32LE(size.rejections, to + 28);
+    for (const [n, table] of TABLES.entries()) out.writeUInt32LE(size[table], to + 16 + 4 * n);
     this.#length += ENTRY_BYTES;
     this.#src = src;
   }
@@ -84,10 +79,7 @@ export function* entriesOf(bytes: Buffer): Iterable<IndexEntry> {
       seq: seqAt(bytes, n),
       at: bytes.readUInt32LE(from + 8),
       day: readDay(bytes, from + 12),
-      steps: bytes.readUInt32LE(from + 16),
-      logs: bytes.readUInt32LE(from + 20),
-      events: bytes.readUInt32LE(from + 24),
-      rejections: bytes.readUInt32LE(from + 28),
+      ...rowsBy((_, table) => bytes.readUInt32LE(from + 16 + 4 * table)),
       src,
     };
   }

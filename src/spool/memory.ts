@@ -7,7 +7,7 @@ import { Reader, type Held, type ReadableSpool } from './reader.ts';
 import { drop, recordOf } from './record.ts';
 import { dayOf } from './segment.ts';
 import { Sources } from './sources.ts';
-import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord } from './spool.ts';
+import type { AppendOptions, Committed, ReaderOptions, Spool, SpoolReader, SpoolRecord, Until } from './spool.ts';
 
 interface Waiting {
   readonly batch: Batch;
@@ -45,8 +45,7 @@ export class MemorySpool implements Spool, ReadableSpool {
   readonly #waiting: Waiting[] = [];
   #first = 1;
   #bytes = 0;
-  #ended = false;
-  #closed = false;
+  readonly #ended = { sources: false, stages: false, lanes: false };
 
   constructor(options: MemorySpoolOptions) {
     this.#options = options;
@@ -71,6 +70,10 @@ export class MemorySpool implements Spool, ReadableSpool {
     return this.#sources.seen(source, request, this.#options.clock.wall());
   }
 
+  state(source: string): ReadonlyMap<string, string> {
+    return this.#sources.state(source);
+  }
+
   reader(lane: string, options: ReaderOptions = {}): SpoolReader {
     const oldest = { seq: this.#first - 1, mark: this.#records[0]?.record.before ?? this.mark };
     const { settled } = options;
@@ -90,8 +93,9 @@ export class MemorySpool implements Spool, ReadableSpool {
     return ids;
   }
 
-  end(): void {
-    this.#ended = true;
+  end(who: 'sources' | 'stages' = 'stages'): void {
+    this.#ended.sources = true;
+    if (who === 'stages') this.#ended.stages = true;
     this.#wake();
   }
 
@@ -100,19 +104,18 @@ export class MemorySpool implements Spool, ReadableSpool {
   }
 
   async close(): Promise<void> {
-    this.#ended = true;
-    this.#closed = true;
-    this.#wake();
+    this.#ended.lanes = true;
+    this.end();
   }
 
   async dispose(): Promise<void> {}
 
-  over(late: boolean): boolean {
-    return late ? this.#closed : this.#ended;
+  over(until: Until): boolean {
+    return this.#ended[until];
   }
 
   get pressed(): boolean {
-    return this.#ended || this.#waiting.length > 0;
+    return this.#ended.sources || this.#waiting.length > 0;
   }
 
   read(_reader: Reader, seq: number): Held | undefined {

@@ -22,9 +22,9 @@ const PADDING = new Uint8Array(4);
 
 /** The payload in pieces: views of the batch's own memory, in order. */
 export function encodePayload(batch: Batch): Uint8Array[] {
-  const { source, position, request, ended, lines } = batch;
+  const { source, position, request, ended, state, lines } = batch;
   const tables = batch.rows.map(({ table, ends, bytes }) => ({ table, rows: ends.length, bytes: bytes.length }));
-  const meta: Meta = { source, position, request, ended, lines, tables };
+  const meta: Meta = { source, position, request, ended, state, lines, tables };
   const json = Buffer.from(JSON.stringify(meta));
   const head = Buffer.alloc(4);
   head.writeUInt32LE(json.length);

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import { add, between, type Mark } from './mark.ts';
-import type { ReaderOptions, SpoolReader, SpoolRecord, TakeLimits } from './spool.ts';
+import { add, between, rowsOf, type Mark } from './mark.ts';
+import type { ReaderOptions, SpoolReader, SpoolRecord, TakeLimits, Until } from './spool.ts';
 
 /** A record in memory, and by how many it is held: by the spool as long as it may be read again, by every lane that has it in hand. */
 export interface Held {
@@ -14,7 +14,7 @@ export interface ReadableSpool {
   readonly last: number;
   readonly mark: Mark;
   /** True when nothing more comes for the reader. */
-  over(late: boolean): boolean;
+  over(until: Until): boolean;
   /** True when nothing more comes before something is settled: then there is nothing to linger for. */
   readonly pressed: boolean;
   /** The first record from that number on that can be read, held once more for the caller; undefined when there is none up to the last. */
@@ -35,7 +35,7 @@ export class Reader implements SpoolReader {
   readonly give_up: ((seq: number) => void) | undefined;
   readonly #spool: ReadableSpool;
   readonly #clock: Clock;
-  readonly #late: boolean;
+  readonly #until: Until;
   /** Taken and not settled. */
   readonly #hand: Held[] = [];
   /** Read and not taken: it did not fit into the block before. */
@@ -61,7 +61,7 @@ export class Reader implements SpoolReader {
     this.give_up = options.give_up;
     this.#spool = spool;
     this.#clock = clock;
-    this.#late = options.late ?? false;
+    this.#until = options.until ?? 'stages';
     this.#next = from.seq + 1;
     this.#mark = from.mark;
     this.#settled = from;
@@ -89,7 +89,7 @@ export class Reader implements SpoolReader {
     this.#spool.begin();
     for (;;) {
       while (this.#next > this.#spool.last) {
-        if (this.#spool.over(this.#late) || signal.aborted) return [];
+        if (this.#spool.over(this.#until) || signal.aborted) return [];
         await this.#more(0, 0, signal, undefined);
       }
       const first = await this.#peek();
@@ -177,7 +177,7 @@ export class Reader implements SpoolReader {
 
   #has(rows: number, bytes: number): boolean {
     const there = between(this.#mark, this.#spool.mark);
-    return there.steps + there.logs + there.events + there.rejections >= rows || there.bytes >= bytes;
+    return rowsOf(there) >= rows || there.bytes >= bytes;
   }
 
   #pending: Promise<Held | undefined> | undefined;
@@ -262,5 +262,5 @@ export class Reader implements SpoolReader {
 function sizeOf({ size, batch }: SpoolRecord): { rows: number; bytes: number } {
   let bytes = 0;
   for (const table of batch.rows) bytes += table.bytes.length;
-  return { rows: size.steps + size.logs + size.events + size.rejections, bytes };
+  return { rows: rowsOf(size), bytes };
 }

@@ -1,7 +1,7 @@
 import { checksum, encodeHeader, HEADER_BYTES, type Header, type Kind } from './format.ts';
 import type { SpoolFile, SpoolFs } from './files.ts';
 import { SegmentIndex } from './index-table.ts';
-import type { Mark } from './mark.ts';
+import { NO_ROWS, rowsBy, type Mark, type TableRows } from './mark.ts';
 import { spoolPath } from './names.ts';
 import type { Snapshot } from './sources.ts';
 
@@ -33,7 +33,7 @@ export function encodeRecord(
   kind: Kind,
   seq: number,
   before: Mark,
-  rows: Omit<Mark, 'bytes'>,
+  rows: TableRows,
   payload: readonly Uint8Array[],
   stamp: Stamp,
   group = 0,
@@ -41,7 +41,6 @@ export function encodeRecord(
   const now = stamp.now();
   let length = 0;
   for (const piece of payload) length += piece.length;
-  const { steps, logs, events, rejections } = rows;
   const header: Header = {
     kind,
     seq,
@@ -50,7 +49,7 @@ export function encodeRecord(
     day: dayOf(now),
     committed_ms: now,
     before,
-    size: { steps, logs, events, rejections, bytes: HEADER_BYTES + length },
+    size: { ...rowsBy((table) => rows[table]), bytes: HEADER_BYTES + length },
     src: stamp.src,
     payload_crc: checksum(payload),
   };
@@ -153,8 +152,6 @@ export class SegmentWriter {
     return this.#file.close();
   }
 }
-
-export const NO_ROWS = { steps: 0, logs: 0, events: 0, rejections: 0 };
 
 /** The last record of a segment. Its last 8 bytes are its own length and a mark, so that it is found from the end of the file. */
 export function sealRecord(

@@ -10,7 +10,7 @@ import type { SpoolFile, SpoolFs } from './files.ts';
  *   0 magic 4, 4 length 4, 8 generation 8, 16 CRC-32 of what is before and behind it, 20 JSON
  */
 
-const MAGIC = 0x5453_4c54;
+const MAGIC = 0x5453_4c55;
 const HEAD_BYTES = 20;
 const PAGE_BYTES = 4096;
 

@@ -44,6 +44,8 @@ export interface Spool {
   readonly positions: ReadonlyMap<string, Position>;
   /** True when that request of a source was committed within the last hour, by this process or an earlier one. */
   seen(source: string, request: string): boolean;
+  /** What a source remembers under names of its own, as far as it is committed: the oldest first. */
+  state(source: string): ReadonlyMap<string, string>;
   /** What has been committed so far, and the number of the last record. */
   readonly mark: Mark;
   readonly last: number;
@@ -56,8 +58,11 @@ export interface Spool {
   reader(lane: string, options?: ReaderOptions): SpoolReader;
   /** Ids (`<src>-<seq>-<i>`) of the rows of which a lane has appended dead letters behind that record. */
   buried(lane: string, after: number): Promise<ReadonlySet<string>>;
-  /** No more appends from sources. Readers stop lingering, and their `take` resolves empty at the end. */
-  end(): void;
+  /**
+   * No more appends from sources, or from the stages either, which read what the sources have appended and append themselves. Readers stop lingering, and the `take` of those that
+   * wait for no others resolves empty at the end.
+   */
+  end(who?: 'sources' | 'stages'): void;
   /** No more appends at all. Resolves when nothing is being written any more; readers go on reading. */
   close(): Promise<void>;
   /** Lets go of the files. Nobody reads any more. */
@@ -73,9 +78,12 @@ export interface AppendOptions {
   readonly awaited?: boolean;
 }
 
+/** Who has to have ended before a reader has: the sources, for a stage; the stages, for a lane; the lanes, for that of the dead letters, which they append to. */
+export type Until = 'sources' | 'stages' | 'lanes';
+
 export interface ReaderOptions {
-  /** Ends with `close`, not with `end`: the dead letters' lane, which the other lanes append to. */
-  readonly late?: boolean;
+  /** Whose end is the reader's: that of the stages when nothing is said. */
+  readonly until?: Until | undefined;
   /** Everything up to this record was settled by an earlier process. Without it, the reader begins at the oldest record. */
   readonly settled?: { readonly seq: number; readonly mark: Mark } | undefined;
   /** Called when the spool is full and this lane holds its oldest records: everything up to `seq` is to be given up. */

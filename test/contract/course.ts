@@ -81,7 +81,7 @@ export class Course {
       hold_ms: HOLD_MS,
       changed: (state) => this.states.push(state),
     });
-    this.#burying = this.spool.reader('dead-letters', { late: true });
+    this.#burying = this.spool.reader('dead-letters', { until: 'lanes' });
   }
 
   /** One record with these rows. */

@@ -5,7 +5,8 @@ import { openCursor, readCursors, SLOT_BYTES, type CursorStore, type LaneCursor 
 import { NO_TOTALS } from '../../src/delivery/ledger.ts';
 import { repair, split } from '../../src/delivery/part.ts';
 import { diskFs } from '../../src/spool/files.ts';
-import { NOTHING } from '../../src/spool/mark.ts';
+import { EVENT_TABLES } from '../../src/fields.ts';
+import { NOTHING, rowsBy, type Mark } from '../../src/spool/mark.ts';
 import type { SpoolRecord } from '../../src/spool/spool.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { rowsOf, stepRow } from '../support/rows.ts';
@@ -13,8 +14,7 @@ import { World } from './lives.ts';
 import { batchOf, gap, never, Plant, poison, ScriptedSink, stepsOf } from './scripted.ts';
 import { TokenServer } from './servers.ts';
 
-const TABLES: readonly Table[] = ['steps', 'logs', 'events'];
-const HUGE = { steps: 1e15, logs: 1e15, events: 1e15, rejections: 1e15, bytes: 1e15 };
+const HUGE: Mark = { ...rowsBy(() => 1e15), bytes: 1e15 };
 
 /** A cursor with numbers as long as they get, and every part split down to a single row, with a repair in each. */
 function deepest(rows: number): LaneCursor {
@@ -27,15 +27,15 @@ function deepest(rows: number): LaneCursor {
       source: 'test',
       position: {},
       lines: 0,
-      rows: TABLES.map((table) => {
+      rows: EVENT_TABLES.map((table) => {
         return { ...rowsOf(table, [stepRow()]), ends: new Uint32Array(rows) };
       }),
     },
-    bases: [0, rows, 2 * rows],
+    bases: EVENT_TABLES.map((_, n) => n * rows),
     before: HUGE,
     size: NOTHING,
   };
-  const block = blockOf([record], new Set(TABLES), 9e15, false);
+  const block = blockOf([record], new Set<Table>(EVENT_TABLES), 9e15, false);
   const parts = block.parts.flatMap((part) => {
     const open = [part];
     while (open[0]!.count > 1) open.splice(0, 1, ...split(open[0]!));
@@ -60,11 +60,11 @@ function table(name: Table): boolean {
 }
 
 test.each([10_000, 200_000])(
-  'a cursor fits its slot when a block of %d rows in each of three tables is split to the last row',
+  'a cursor fits its slot when a block of %d rows in each of five tables is split to the last row',
   async (rows) => {
     await World.run(async (world) => {
       const cursor = deepest(rows);
-      expect(cursor.block!.parts).toHaveLength(Math.floor(Math.log2(rows)) + 1 + 2);
+      expect(cursor.block!.parts).toHaveLength(Math.floor(Math.log2(rows)) + EVENT_TABLES.length);
       const bytes = Buffer.byteLength(JSON.stringify(cursor));
       expect(bytes).toBeGreaterThan(1000);
       expect(bytes).toBeLessThan(SLOT_BYTES * 0.75);

@@ -64,7 +64,7 @@ async function collect(life: Life, letters: Letter[]): Promise<Living> {
     'dead-letters',
     ['rejections'],
   );
-  return (await life.lane(sink, { late: true }))!;
+  return (await life.lane(sink, { until: 'lanes' }))!;
 }
 
 test.each(['at the start', 'in a send', 'while an operator must act'] as const)(

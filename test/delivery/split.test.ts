@@ -22,7 +22,7 @@ test('poison rows, however many and wherever, become dead letters, and every oth
       const plant = new Plant();
       const sink = new ScriptedSink((part) => (stepsOf(part).some((step) => step[0] === 'p') ? poison() : STORED));
       const rig = plant.lane(sink);
-      const letters = plant.spool.reader('letters', { late: true });
+      const letters = plant.spool.reader('letters', { until: 'lanes' });
       for (const rows of list) await plant.spool.append(batchOf(rows));
       plant.spool.end();
       await rig.lane.run(never);
@@ -130,7 +130,7 @@ test('dead letters of a lane do not wait for room in a full spool', async () => 
     'dead-letters',
     ['rejections'],
   );
-  const burying = plant.lane(burier, { late: true });
+  const burying = plant.lane(burier, { until: 'lanes' });
   const running = rig.lane.run(never);
   const last = burying.lane.run(never);
   const steps = Array.from({ length: 20 }, (_, n) => `p${n}`);

@@ -78,7 +78,9 @@ class Twins {
 
   reader(late: boolean): void {
     if (this.readers.length === 4) return;
-    this.readers.push(new ReaderTwin(this.spool.reader(`lane${this.readers.length}`, { late }), late, this.first));
+    this.readers.push(
+      new ReaderTwin(this.spool.reader(`lane${this.readers.length}`, late ? { until: 'lanes' } : {}), late, this.first),
+    );
   }
 
   take(reader: ReaderTwin, limits: TakeLimits): void {

@@ -211,7 +211,7 @@ test('a block is of one day, and within its limits, but has at least one record'
 
 test('at the end readers take what is left and then nothing; a late one goes on until the spool is closed', async () => {
   const { spool } = make();
-  const [reader, late] = [spool.reader('lane'), spool.reader('dead-letters', { late: true })];
+  const [reader, late] = [spool.reader('lane'), spool.reader('dead-letters', { until: 'lanes' })];
   await spool.append(batch());
   const taking = reader.take(LIMITS, never);
   expect(await now(taking)).toBe('waits');

@@ -31,6 +31,10 @@ export class KeptSpool implements Spool {
     return this.#sources.seen(source, request, 0);
   }
 
+  state(source: string): ReadonlyMap<string, string> {
+    return this.#sources.state(source);
+  }
+
   commit(): void {
     this.held = false;
     for (const resolve of this.waiting.splice(0)) resolve();

@@ -10,7 +10,7 @@ import type { Emit, Line } from '../dialect.ts';
 const KINDS: ReadonlyMap<unknown, EventTable> = new Map([
   ['step', 'steps'],
   ['log', 'logs'],
-  ['task', 'events'],
+  ['task', 'tasks'],
   ['run', 'events'],
   ['resource', 'events'],
   ['error', 'events'],
@@ -21,6 +21,8 @@ const COLUMNS: Readonly<Record<EventTable, readonly Field[]>> = {
   steps: fieldsOf('steps'),
   logs: fieldsOf('logs'),
   events: fieldsOf('events'),
+  resources: fieldsOf('resources'),
+  tasks: fieldsOf('tasks'),
 };
 /** Of no use here: the row gets an identity of this spool, and the sender is known to send it once. */
 const DROPPED = new Set(IDENTITY.map(({ name }) => name));
@@ -46,7 +48,7 @@ export class Steptap {
   /** Makes the event of a row, or a rejection. `text` is the row's JSON. */
   take(value: Record<string, unknown>, text: string, line: Line): void {
     this.#privacy.tell?.note('dialect', 'an event of another steptap', 'steptap');
-    const table = KINDS.get(value['kind']);
+    const table = typeof value['resource_scope'] === 'string' ? 'resources' : KINDS.get(value['kind']);
     const time = typeof value['ts'] === 'string' ? parseTime(value['ts']) : undefined;
     const problem =
       table === undefined

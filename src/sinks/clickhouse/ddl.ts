@@ -23,6 +23,8 @@ const ORDER: Readonly<Record<EventTable, string>> = {
   steps: 'project, domain, task, step, ts',
   logs: 'namespace, pod, ts',
   events: 'kind, project, ts',
+  resources: 'node_id, ts',
+  tasks: 'task_key',
 };
 
 /** A name as an identifier. What would need escaping is refused: nobody names a database like that by intention. */

@@ -2,7 +2,7 @@ import { IDENTITY, fieldsOf, type EventTable, type SearchType } from '../../fiel
 import { unindexedName } from './unindexed.ts';
 
 /** Raised with every change of what `indexTemplate` gives: a newer steptap then replaces the template of an older one. */
-export const TEMPLATE_VERSION = 1;
+export const TEMPLATE_VERSION = 2;
 
 /** Above the `logs-*-*` of the products (100), below what an operator would choose to override ours. */
 const PRIORITY = 250;
@@ -34,6 +34,7 @@ function mappingOf(search: SearchType, flavour: Flavour): Mapping {
     long: { type: 'long', ignore_malformed: true },
     text: { type: 'text', norms: false },
     boolean: { type: 'boolean' },
+    stored: { type: 'object', enabled: false },
     object: flavour === 'opensearch' ? { type: 'flat_object' } : { type: 'flattened', ignore_above: LONGEST_KEYWORD },
   };
   return mappings[search];

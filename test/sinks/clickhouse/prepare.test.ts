@@ -63,6 +63,8 @@ test('a view that may not be made stops nothing', async () => {
     'CREATE TABLE IF NOT EXISTS `d`.`steps`',
     'CREATE TABLE IF NOT EXISTS `d`.`logs`',
     'CREATE TABLE IF NOT EXISTS `d`.`events`',
+    'CREATE TABLE IF NOT EXISTS `d`.`resources`',
+    'CREATE TABLE IF NOT EXISTS `d`.`tasks`',
     'CREATE VIEW IF NOT EXISTS `d`.`flytekit_telemetry`',
   ]);
 });

@@ -47,7 +47,10 @@ test.each(CAPTURES)(
   async (name, options, records) => {
     const { sent, answers } = await read(name);
     const nonce = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
-    const { port, spool, warnings } = await start(options, { random: () => nonce, decode: { flytekit: false } });
+    const { port, spool, warnings } = await start(options, {
+      random: () => nonce,
+      decode: { disabled: new Set(['flytekit']) },
+    });
     const heard: Buffer[] = [];
     for (const frames of connections(sent)) {
       const client = new Client(port);
