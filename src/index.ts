@@ -3,6 +3,6 @@
  *
  * @module
  */
-export type { Event, LogEvent, OtherEvent, Rejection, StepEvent } from './transform/event.ts';
+export type { Event, LogEvent, OtherEvent, Rejection, ResourceEvent, StepEvent } from './transform/event.ts';
 export type { EventOptions } from './transform/options.ts';
 export { stepEvents, stepEventsOfLines, type EventStream } from './transform/stream.ts';

@@ -10,8 +10,6 @@ export interface Told {
   readonly dialect: string;
   /** The producer's own event name. */
   readonly event?: string;
-  /** Exception class as it was written. */
-  readonly error_type?: string;
   /** Execution (Flyte), run (Flyte 2). */
   readonly execution_id?: string;
   readonly workflow?: string;
@@ -24,6 +22,12 @@ export interface Told {
   readonly attempt?: number;
   /** Index inside a map task. */
   readonly map_index?: number;
+  /** The engine's own name of this one task: `task.000001`, the uuid of a run. */
+  readonly task_id?: string;
+  /** Session (RHAPSODY, AsyncFlow). */
+  readonly session_id?: string;
+  /** `workflow_scope` or block of AsyncFlow. */
+  readonly workflow_id?: string;
   /** Of the execution. */
   readonly project?: string;
   readonly domain?: string;
@@ -44,6 +48,11 @@ export interface Told {
   readonly k8s_enriched?: boolean;
   /** Where the transport says it. */
   readonly stream?: 'stdout' | 'stderr';
+  /** 32 hex digits. */
+  readonly trace_id?: string;
+  /** 16 hex digits. */
+  readonly span_id?: string;
+  readonly parent_span_id?: string;
   /** Every other key of the line, its value as text. */
   readonly attributes?: Readonly<Record<string, string>>;
   /** Physical lines that the event took; absent means 1. */
@@ -62,6 +71,8 @@ export interface Timed {
   readonly step_raw?: string;
   readonly step_target?: string;
   readonly status?: 'success' | 'error' | 'canceled' | 'running' | 'unknown';
+  /** Exception class as it was written. */
+  readonly error_type?: string;
   /** Duration in seconds. */
   readonly wall_time_s?: number;
   /** CPU seconds of the whole process, threads included. */
@@ -74,6 +85,8 @@ export interface Timed {
 export interface Logged {
   /** From the line, never from the stream. */
   readonly level?: 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL';
+  /** Exception class as it was written. */
+  readonly error_type?: string;
   /** Text of the log line; of an error, its trace. */
   readonly message?: string;
   /** Name of the logger. */
@@ -99,10 +112,29 @@ export interface OtherEvent extends Told, Timed, Logged {
   /** The true exception class, from the captured trace. */
   readonly root_error_type?: string;
   readonly error_kind?: 'user' | 'system';
+  /** What the engine runs its tasks on. */
+  readonly backend?: string;
+  /** Tasks that had to end before, by `task_id`. */
+  readonly depends_on?: readonly string[];
+}
+
+/** What a node or one of its devices was busy with (RHAPSODY's ResourceUpdate). Percents are of that moment, bytes of the time since the poll before. */
+export interface ResourceEvent extends Told {
+  readonly kind: 'resource';
+  readonly resource_scope: 'per_node' | 'per_gpu';
+  readonly gpu_id?: number;
+  readonly backend?: string;
+  readonly cpu_percent?: number;
+  readonly memory_percent?: number;
+  readonly gpu_percent?: number;
+  readonly disk_read_bytes?: number;
+  readonly disk_write_bytes?: number;
+  readonly net_sent_bytes?: number;
+  readonly net_recv_bytes?: number;
 }
 
 /** One event, flat. `kind` tells which fields it may have. */
-export type Event = StepEvent | LogEvent | OtherEvent;
+export type Event = StepEvent | LogEvent | OtherEvent | ResourceEvent;
 
 /** A line that could not be an event, and why. */
 export interface Rejection {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { fieldsOf } from '../../src/fields.ts';
+import { fieldsOf, type EventTable } from '../../src/fields.ts';
 import {
   stepEvents,
   stepEventsOfLines,
   type EventOptions,
   type LogEvent,
   type OtherEvent,
+  type ResourceEvent,
   type StepEvent,
 } from '../../src/index.ts';
 import { readAll, SAMPLES } from './parts.ts';
@@ -65,12 +66,11 @@ test('every option does what the option of steptap run does', async () => {
 
 /** Every field once: tsc refuses one that the type does not have, and one that is missing. */
 type Names<Kind> = Record<keyof Kind, true>;
-const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger'> = {
+const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger' | 'error_type'> = {
   ts: true,
   dialect: true,
   event: true,
   kind: true,
-  error_type: true,
   execution_id: true,
   workflow: true,
   task: true,
@@ -78,6 +78,9 @@ const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger'> = {
   node_id: true,
   attempt: true,
   map_index: true,
+  task_id: true,
+  session_id: true,
+  workflow_id: true,
   project: true,
   domain: true,
   task_project: true,
@@ -92,6 +95,9 @@ const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger'> = {
   labels: true,
   k8s_enriched: true,
   stream: true,
+  trace_id: true,
+  span_id: true,
+  parent_span_id: true,
   attributes: true,
   lines: true,
   provenance: true,
@@ -102,15 +108,33 @@ const timed = {
   step_raw: true,
   step_target: true,
   status: true,
+  error_type: true,
   wall_time_s: true,
   process_time_s: true,
   params: true,
 } as const;
-const logged = { level: true, message: true, logger: true } as const;
-const TYPES: readonly ['steps' | 'logs' | 'events', object][] = [
+const logged = { error_type: true, level: true, message: true, logger: true } as const;
+const engine = { backend: true, depends_on: true } as const;
+const used = {
+  resource_scope: true,
+  gpu_id: true,
+  backend: true,
+  cpu_percent: true,
+  memory_percent: true,
+  gpu_percent: true,
+  disk_read_bytes: true,
+  disk_write_bytes: true,
+  net_sent_bytes: true,
+  net_recv_bytes: true,
+} as const;
+const TYPES: readonly [Exclude<EventTable, 'tasks'>, object][] = [
   ['steps', { ...told, ...timed } satisfies Names<StepEvent>],
   ['logs', { ...told, ...logged } satisfies Names<LogEvent>],
-  ['events', { ...told, ...timed, ...logged, root_error_type: true, error_kind: true } satisfies Names<OtherEvent>],
+  [
+    'events',
+    { ...told, ...timed, ...logged, ...engine, root_error_type: true, error_kind: true } satisfies Names<OtherEvent>,
+  ],
+  ['resources', { ...told, ...used } satisfies Names<ResourceEvent>],
 ];
 
 test.each(TYPES)('the types have the fields of %s, all of them and no other', (table, names) => {
