@@ -145,6 +145,24 @@ export function members(text: string): Map<string, string> {
   }
 }
 
+/** The values of an array that parseLenient took, as written. */
+export function elements(text: string): string[] {
+  const found: string[] = [];
+  let at = text.indexOf('[') + 1;
+  while (at < text.length) {
+    while (text.charCodeAt(at) <= 0x20) at++;
+    if (text.charCodeAt(at) === 0x5d) return found;
+    const end = valueEnd(text, at);
+    if (end <= at) return found;
+    found.push(text.slice(at, end).trimEnd());
+    at = end;
+    while (at < text.length && text.charCodeAt(at) !== 0x2c && text.charCodeAt(at) !== 0x5d) at++;
+    if (text.charCodeAt(at) !== 0x2c) return found;
+    at++;
+  }
+  return found;
+}
+
 /** What a JSON string says. */
 export function stringText(json: string): string {
   return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1);

@@ -105,7 +105,11 @@ export class Requests {
       const decoding = this.#newDecoder().request(lines, MOST_ROW_BYTES);
       let step = decoding.next();
       for (; step.done !== true; step = decoding.next()) await setImmediate();
-      return step.value === undefined ? 'too_large' : await this.#append(id, step.value);
+      if (step.value === undefined) return 'too_large';
+      const taken = await this.#append(id, step.value);
+      // Small ones know nothing of what this one remembers.
+      if (step.value.batch.state !== undefined) this.#decoder = this.#newDecoder();
+      return taken;
     } finally {
       resolve();
     }
@@ -118,6 +122,10 @@ export class Requests {
     try {
       await this.#intake.append({ ...batch, request: id }, counts);
       return 'stored';
+    } catch (error) {
+      // What its decoder remembers of it is not stored, and is to be read as new when it comes again.
+      this.#decoder = this.#newDecoder();
+      throw error;
     } finally {
       this.#bytes -= bytes;
     }
@@ -138,7 +146,8 @@ export class Requests {
 
   #newDecoder(): Decoder {
     const { name, framing } = this.#source;
-    return this.#intake.decoder({ name, framing, position: () => ({}) });
+    const state = this.#intake.state(name);
+    return this.#intake.decoder({ name, framing, position: () => ({}) }, { offset: 0, state });
   }
 }
 

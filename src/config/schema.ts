@@ -41,6 +41,7 @@ export const enrichmentOptions = {
 
 export const dialectOptions = {
   flytekit: dialect('Steps, errors and telemetry of flytekit.'),
+  orchest: dialect("Deliveries of Orchest's webhooks, and its telemetry."),
   log: {
     type: 'object',
     description: 'Ordinary log lines, tracebacks and progress bars.',

@@ -1,0 +1,121 @@
+import { joinMembers, quote } from '../../bytes.ts';
+import type { App } from '../../origin.ts';
+import { formatTime } from '../../time.ts';
+import { tupleOf } from '../../tuples.ts';
+import type { Dialect, DialectTools, Line } from '../dialect.ts';
+import { settle } from '../flytekit/identity.ts';
+import { paramsObject } from '../flytekit/params.ts';
+import { payloadsOf, type Payload, type Way } from './payload.ts';
+import { readPayload, type Said } from './read.ts';
+
+const APPS: Readonly<Record<Way, App>> = {
+  webhook: { app: 'orchest', component: 'orchest-api' },
+  telemetry: { app: 'orchest', component: 'telemetry' },
+  analytics: { app: 'orchest', component: 'orchest-webserver' },
+};
+
+/** Events whose uuids are remembered: an Orchest makes a few an hour, and tries a delivery again for ever. */
+const MOST_KNOWN = 10_000;
+const KNOWN = 'orchest ';
+
+/**
+ * What Orchest tells of itself: deliveries of its webhooks, and its telemetry. A delivery comes at least once, and an event to every webhook that wants it: an event is stored once, by
+ * its uuid, for each of the two.
+ */
+export class Orchest implements Dialect {
+  readonly name = 'orchest';
+  readonly #tools: DialectTools;
+
+  constructor(tools: DialectTools) {
+    this.#tools = tools;
+  }
+
+  take(value: Readonly<Record<string, unknown>>, text: string, line: Line): boolean {
+    const payloads = payloadsOf(value);
+    if (payloads === undefined) return false;
+    const { emit, privacy } = this.#tools;
+    privacy.tell?.note('dialect', `has the members of Orchest's ${payloads[0]!.way}`, 'orchest');
+    const { lines } = line;
+    payloads.forEach((payload, n) => {
+      // The line is the first one's.
+      line.lines = n === 0 ? lines : 0;
+      const said = readPayload(payload, text, line.time, this.#tools.times);
+      if (typeof said === 'string') emit.reject('schema', said, 'orchest', line);
+      else if (this.#known(payload, said)) emit.filtered('duplicate', line.lines);
+      else this.#event(payload, said, line);
+    });
+    line.lines = lines;
+    return true;
+  }
+
+  claims(text: string): string | undefined {
+    return /^\s*\{\s*"delivered_for"\s*:\s*\{/.test(text) ? 'a delivery of Orchest' : undefined;
+  }
+
+  /** True when it was stored before; else it is remembered. */
+  #known({ way }: Payload, { uuid }: Said): boolean {
+    if (uuid === '') return false;
+    const { memory } = this.#tools;
+    const key = `${KNOWN}${way} ${uuid}`;
+    if (memory.has(key)) return true;
+    memory.put(key, '');
+    let over = memory.size - MOST_KNOWN;
+    for (const oldest of over > 0 ? memory.keys() : []) {
+      if (over-- <= 0) break;
+      if (oldest.startsWith(KNOWN)) memory.drop(oldest);
+    }
+    return false;
+  }
+
+  #event({ way, type }: Payload, said: Said, line: Line): void {
+    const { privacy, emit } = this.#tools;
+    const { origin, lines } = line;
+    const identity = settle(
+      {
+        execution_id: privacy.text(said.execution_id),
+        workflow: privacy.text(said.workflow),
+        workflow_id: said.workflow_id,
+        project: privacy.text(said.project),
+        task: '',
+        task_project: '',
+        task_domain: '',
+      },
+      origin,
+    );
+    let row = `{"ts":"${formatTime(said.when.us)}","dialect":"orchest","event":${quote(type)},"kind":"${said.kind}"`;
+    if (said.status !== '') row += `,"status":"${said.status}"`;
+    row += identity.fragment + origin.of(APPS[way]);
+    if (said.message !== '') row += `,"message":${quote(privacy.text(said.message))}`;
+    const params = said.params === '' ? '' : paramsObject(said.params, privacy);
+    if (params !== '') row += `,"params":${params}`;
+    const attributes = this.#attributes(said);
+    if (attributes.length > 0) row += `,"attributes":{${joinMembers(attributes)}}`;
+    if (lines !== 1) row += `,"lines":${lines}`;
+    const from = said.when.from === 'line' ? '' : `ts:${said.when.from}`;
+    const provenance = [from, identity.provenance].filter((part) => part !== '').join(',');
+    if (provenance !== '') row += `,"provenance":"${provenance}"`;
+    const { project, domain, task, workflow } = identity;
+    const tuple = tupleOf({
+      dialect: 'orchest',
+      kind: said.kind,
+      status: said.status,
+      project,
+      domain,
+      task,
+      workflow,
+    });
+    emit.event('events', `${row}}`, tuple, Number.NaN, lines);
+  }
+
+  /** Under any rule that one of the keys down to a value has. */
+  #attributes({ attributes }: Said): [string, string][] {
+    const { privacy } = this.#tools;
+    const stored: [string, string][] = [];
+    for (const [name, { text, keys }] of attributes) {
+      let told = privacy.attribute(name, text);
+      for (const key of keys) if (told !== undefined && privacy.marks(key)) told = privacy.keyed(key, told);
+      if (told !== undefined && told !== '') stored.push([name, quote(told.toWellFormed())]);
+    }
+    return stored;
+  }
+}
