@@ -1,0 +1,102 @@
+import type { StateChange } from '../batch.ts';
+
+/** Past so many entries, or so many characters of them, the oldest are given up. */
+export const MOST_ENTRIES = 100_000;
+export const MOST_TEXT = 64 << 20;
+
+/**
+ * What assemblers keep: what is committed, as the spool has it, and over it what has changed since. Objects are parsed when they are asked for, and live until the next commit.
+ */
+export class Kept {
+  readonly #committed: () => ReadonlyMap<string, string>;
+  /** Parsed; `undefined`: dropped. */
+  #changed = new Map<string, object | undefined>();
+  #read = new Map<string, object>();
+  #size: number;
+  #text = 0;
+
+  constructor(committed: () => ReadonlyMap<string, string>) {
+    this.#committed = committed;
+    this.#size = committed().size;
+    for (const [key, value] of committed()) this.#text += key.length + value.length;
+  }
+
+  has(key: string): boolean {
+    return this.#changed.has(key) ? this.#changed.get(key) !== undefined : this.#committed().has(key);
+  }
+
+  get(key: string): unknown {
+    if (this.#changed.has(key)) return this.#changed.get(key);
+    const known = this.#read.get(key);
+    if (known !== undefined) return known;
+    const text = this.#committed().get(key);
+    if (text === undefined) return undefined;
+    const value = JSON.parse(text) as object;
+    this.#read.set(key, value);
+    return value;
+  }
+
+  put(key: string, value: object): void {
+    if (!this.has(key)) this.#size += 1;
+    this.#changed.delete(key);
+    this.#changed.set(key, value);
+  }
+
+  drop(key: string): void {
+    if (!this.has(key)) return;
+    this.#size -= 1;
+    this.#changed.delete(key);
+    if (this.#committed().has(key)) this.#changed.set(key, undefined);
+  }
+
+  /** As they are when it is asked, but for those that are dropped meanwhile. */
+  *keys(prefix: string): Generator<string> {
+    const changed = new Map(this.#changed);
+    for (const key of this.#committed().keys()) {
+      if (key.startsWith(prefix) && !changed.has(key) && this.has(key)) yield key;
+    }
+    for (const [key, value] of changed) {
+      if (value !== undefined && key.startsWith(prefix) && this.has(key)) yield key;
+    }
+  }
+
+  /** What is to be given up, the oldest first, so that no more is kept than may be. What has changed is counted when it is committed. */
+  *surplus(): Generator<string> {
+    let entries = this.#size - MOST_ENTRIES;
+    let text = this.#text - MOST_TEXT;
+    if (entries <= 0 && text <= 0) return;
+    for (const [key, value] of this.#committed()) {
+      if (entries <= 0 && text <= 0) return;
+      if (this.#changed.has(key)) continue;
+      entries -= 1;
+      text -= key.length + value.length;
+      yield key;
+    }
+  }
+
+  /** The texts of what has changed, which is then to be committed; undefined when nothing has. */
+  change(): StateChange | undefined {
+    this.#read = new Map();
+    if (this.#changed.size === 0) return undefined;
+    const committed = this.#committed();
+    const put: [string, string][] = [];
+    const drop: string[] = [];
+    for (const [key, value] of this.#changed) {
+      const before = committed.get(key);
+      if (before !== undefined) this.#text -= key.length + before.length;
+      if (value === undefined) {
+        drop.push(key);
+        continue;
+      }
+      const text = JSON.stringify(value);
+      this.#text += key.length + text.length;
+      put.push([key, text]);
+    }
+    return { put, drop };
+  }
+
+  /** The change is committed. */
+  settle(): void {
+    this.#changed = new Map();
+  }
+}
