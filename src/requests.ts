@@ -4,6 +4,7 @@ import type { ReadCounts } from './counters.ts';
 import { REQUEST_PIECE, type Decoder, type DecodeOptions } from './decode.ts';
 import type { Framing } from './framing/prefix.ts';
 import type { Intake } from './intake.ts';
+import { NOWHERE, type OriginFields } from './origin.ts';
 
 /** What somebody has sent, to be stored as one record or not at all. */
 export interface Request {
@@ -14,6 +15,8 @@ export interface Request {
   readonly id: string | undefined;
   /** One record a line. */
   readonly lines: Buffer;
+  /** Whose lines they are, as far as that is known beside them. */
+  readonly from?: OriginFields | undefined;
 }
 
 /** What can never be stored as it is: its beginning becomes a dead letter. */
@@ -48,6 +51,8 @@ export class Requests {
   #turn: Promise<void> = Promise.resolve();
   #decode: DecodeOptions;
   #decoder: Decoder;
+  /** Whose lines the decoder reads. */
+  #from: OriginFields = NOWHERE;
 
   constructor(source: { readonly name: string; readonly framing: Framing }, intake: Intake) {
     this.#source = source;
@@ -62,13 +67,13 @@ export class Requests {
   }
 
   /** Resolves when it is committed. Rejects when it is not, and will not be: it may be sent again. */
-  take({ id, lines }: Request): Promise<Taken> {
-    return this.#once(id, () => this.#store(id, lines));
+  take({ id, lines, from = NOWHERE }: Request): Promise<Taken> {
+    return this.#once(id, () => this.#store(id, lines, from));
   }
 
   /** The same for one that can never be stored: resolves when its dead letter is committed. */
   refuse({ id, reason, detail, head }: RefusedRequest): Promise<Taken> {
-    return this.#once(id, () => this.#append(id, this.#decoderNow().refuse(reason, detail, head)));
+    return this.#once(id, () => this.#append(id, this.#decoderNow(NOWHERE).refuse(reason, detail, head)));
   }
 
   async #once(id: string | undefined, store: () => Promise<Taken>): Promise<Taken> {
@@ -87,22 +92,25 @@ export class Requests {
     }
   }
 
-  async #store(id: string | undefined, lines: Buffer): Promise<Taken> {
-    if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines);
-    const { value: made } = this.#decoderNow().request(lines, MOST_ROW_BYTES).next();
+  async #store(id: string | undefined, lines: Buffer, from: OriginFields): Promise<Taken> {
+    if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines, from);
+    const { value: made } = this.#decoderNow(from).request(lines, MOST_ROW_BYTES).next();
     if (made !== undefined) return this.#append(id, made);
     this.#decoder = this.#newDecoder();
+    this.#from = NOWHERE;
     return 'too_large';
   }
 
   /** Of large ones one at a time, up to its commit, and small ones in between: else a few would hold up all others, and their rows would fill the memory. */
-  async #inTurn(id: string | undefined, lines: Buffer): Promise<Taken> {
+  async #inTurn(id: string | undefined, lines: Buffer, from: OriginFields): Promise<Taken> {
     const before = this.#turn;
     const { promise, resolve } = newTurn();
     this.#turn = promise;
     await before;
     try {
-      const decoding = this.#newDecoder().request(lines, MOST_ROW_BYTES);
+      const decoder = this.#newDecoder();
+      if (from !== NOWHERE) decoder.from(from);
+      const decoding = decoder.request(lines, MOST_ROW_BYTES);
       let step = decoding.next();
       for (; step.done !== true; step = decoding.next()) await setImmediate();
       if (step.value === undefined) return 'too_large';
@@ -136,11 +144,14 @@ export class Requests {
     while (this.#under_way.size > 0) await Promise.allSettled(this.#under_way.values());
   }
 
-  #decoderNow(): Decoder {
+  #decoderNow(from: OriginFields): Decoder {
     if (this.#decode !== this.#intake.decode) {
       this.#decode = this.#intake.decode;
       this.#decoder = this.#newDecoder();
+      this.#from = NOWHERE;
     }
+    if (this.#from !== from) this.#decoder.from(from);
+    this.#from = from;
     return this.#decoder;
   }
 

@@ -11,7 +11,7 @@ import { asSinkError, laneOf, type Sink } from '../sinks/sink.ts';
 import { checkFile } from '../sources/file/check.ts';
 import { checkFiles } from '../sources/files/check.ts';
 import { checkForward } from '../sources/forward/check.ts';
-import { checkHttp } from '../sources/http/check.ts';
+import { checkPosts } from '../posts/check.ts';
 import { checkStdin } from '../sources/stdin/check.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { checkState, type StateCheck } from '../state/check.ts';
@@ -122,7 +122,8 @@ function sourceParts(settings: Settings, stdin: CheckItem, { positions }: StateC
     if (source.type === 'stdin') return [stdin];
     if (source.type === 'files') return checkFiles(source, positions, process.env);
     if (source.type === 'forward') return checkForward(source, systemClock.wall());
-    if (source.type === 'http') return checkHttp(httpSettings(pipeline, name, source), systemClock.wall());
+    if (source.type === 'http')
+      return checkPosts(httpSettings(pipeline, name, source), systemClock.wall(), source.token_file);
     return checkFile(source.path, source, positions.get(resolve(source.path)));
   };
   return named.map(async ([name, source]) => ({ part: `source ${name}`, items: await itemsOf(name, source) }));

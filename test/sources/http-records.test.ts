@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { toLines } from '../../src/sources/http/records.ts';
+import { toLines } from '../../src/posts/records.ts';
 
 const lines = (body: string): string => toLines(Buffer.from(body)).toString();
 

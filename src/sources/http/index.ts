@@ -1,72 +1,18 @@
-import { once } from 'node:events';
-import type { Server } from 'node:http';
 import { systemClock, type Clock } from '../../clock.ts';
-import type { Intake } from '../../intake.ts';
-import { listenAgain, readyToListen } from '../../listening/again.ts';
-import { Certificate } from '../../listening/certificate.ts';
-import { closeNow, httpServer } from '../../listening/http.ts';
 import { Secret } from '../../listening/secret.ts';
 import type { Log } from '../../log.ts';
-import { Requests } from '../../requests.ts';
+import { postSource } from '../../posts/source.ts';
 import type { OwnSource } from '../source.ts';
-import { Admission } from './admission.ts';
-import { Answering } from './answering.ts';
-import { HAS_ZSTD } from './body.ts';
+import { records } from './protocol.ts';
 import type { HttpSourceOptions } from './schema.ts';
 
-const MOST_CONNECTIONS = 512;
-/** Longer than Fluent Bit keeps an idle connection (30 s): else it would write into one that has just been closed. */
-const KEEP_ALIVE_MS = 35_000;
-/** What clients get to send the rest of their requests when it stops. */
-const REST_MS = 5_000;
-
-/** Takes requests until it is stopped: no more of them then, and those under way are finished. Throws a UsageError for a certificate or a secret that is none. */
+/** Takes posts of records. Throws a UsageError for a certificate or a secret that is none. */
 export function httpSource(
   name: string,
   options: HttpSourceOptions,
   { clock = systemClock, log }: { readonly clock?: Clock; readonly log: Log },
 ): OwnSource {
-  const { listen, tls, token, token_file, path } = options;
-  const certificate = tls === undefined ? undefined : new Certificate(tls, log);
+  const { token, token_file } = options;
   const secret = Secret.of({ value: token, file: token_file }, 'token', log);
-  return {
-    name,
-    resumes: true,
-    follows: true,
-    ready: () => readyToListen(name, listen),
-    async run(intake: Intake, stop: AbortSignal) {
-      const requests = new Requests({ name, framing: 'record' }, intake);
-      const server = httpServer(certificate);
-      server.keepAliveTimeout = KEEP_ALIVE_MS;
-      const admission = new Admission(server, MOST_CONNECTIONS);
-      const answering = new Answering({ name, options, secret, requests, intake, admission, clock, log, stop });
-      server.on('request', (request, response) => void answering.answer(request, response));
-      const at = await listenAgain(server, listen, { clock, log, stop });
-      if (at !== undefined) {
-        const scheme = certificate === undefined ? 'http' : 'https';
-        const url = at.startsWith('unix:') ? `${scheme}://${at}:${path}` : `${scheme}://${at}${path}`;
-        log('info', `${name}: listening on ${url}${HAS_ZSTD ? '' : `; ${NO_ZSTD}`}`, { source: name, url });
-        if (!stop.aborted) await once(stop, 'abort');
-        await finish(server, answering, clock);
-      }
-      await requests.settled();
-    },
-  };
-}
-
-/** Fluent Bit throws away what is answered with 415. */
-export const NO_ZSTD = `senders may compress with gzip, not with zstd: Node ${process.versions.node} cannot read it, 22.15 and later can`;
-
-/** Resolves when every request has its answer, or its client has taken too long, and the port is free. */
-async function finish(server: Server, answering: Answering, clock: Clock): Promise<void> {
-  const over = new AbortController();
-  const closed = once(server, 'close');
-  server.close();
-  server.closeIdleConnections();
-  await Promise.race([closed, clock.sleep(REST_MS, over.signal)]);
-  over.abort('over');
-  answering.giveUp();
-  // Who has sent everything waits for its commit: that comes, or is refused.
-  await answering.settled();
-  await closeNow(server);
+  return postSource({ ...options, name, framing: 'record', speaks: () => records(options, secret), clock, log });
 }

@@ -1,22 +1,19 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../clock.ts';
-import { OVER } from '../../clock.ts';
-import type { Intake } from '../../intake.ts';
-import { bearer } from '../../listening/http.ts';
-import type { Secret } from '../../listening/secret.ts';
-import type { Log } from '../../log.ts';
-import type { Requests } from '../../requests.ts';
+import type { Clock } from '../clock.ts';
+import { OVER } from '../clock.ts';
+import type { Intake } from '../intake.ts';
+import type { Log } from '../log.ts';
+import type { Requests } from '../requests.ts';
 import type { Admission } from './admission.ts';
 import { codingOf, HAS_ZSTD, readBody, Share, type Body, type Refused } from './body.ts';
-import { fromBulk, greeting, isBulk } from './bulk.ts';
-import { toLines } from './records.ts';
-import type { HttpSourceOptions } from './schema.ts';
+import { peerOf, type Answer, type Identity, type Protocol, type Read } from './protocol.ts';
 
 export interface AnsweringOptions {
   readonly name: string;
-  readonly options: HttpSourceOptions;
-  readonly secret: Secret | undefined;
+  /** Largest body, uncompressed. */
+  readonly max_body_bytes: number;
+  readonly protocol: Protocol;
   readonly requests: Requests;
   readonly intake: Intake;
   readonly admission: Admission;
@@ -35,21 +32,13 @@ const TELL_MS = 60_000;
 /** A client that is still sending gets so long to read that it need not. */
 const LINGER_MS = 1_000;
 
-/** An answer; whatever has a status of its own is told. */
-interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  /** What is wrong, for the log. */
-  readonly told?: string;
-}
-
-const STORED: Answer = { status: 200 };
-const AGAIN: Answer = { status: 503, headers: { 'retry-after': '1' } };
+const FULL: Answer = { status: 503, headers: { 'retry-after': '1' } };
+/** The same, and it may be stored all the same. */
+const DOUBT: Answer = { ...FULL };
 
 /**
  * Answers requests. 2xx: every line is committed, as an event or as a dead letter. 503, 408 or no answer: nothing is known, and the same request may come again: it is stored
- * once. Any other: it was not taken, and will not be; Fluent Bit then throws the chunk away, so there is none for what a record contains.
+ * once. Any other: it was not taken, and will not be.
  */
 export class Answering {
   readonly #given: AnsweringOptions;
@@ -85,61 +74,44 @@ export class Answering {
 
   /** Undefined when nobody waits for it. */
   async #answerOf(request: IncomingMessage): Promise<Answer | undefined> {
-    const { options, secret, requests, stop } = this.#given;
-    const path = (request.url ?? '').split('?', 1)[0]!;
-    const bulk = options.elasticsearch && isBulk(path);
-    const greeted = options.elasticsearch ? greeting(request.method ?? '', path) : undefined;
-    if (greeted === undefined) {
-      if (!bulk && path !== options.path && path !== '/') return { status: 404, told: `posts go to ${options.path}` };
-      if (request.method !== 'POST') return { status: 405, headers: { allow: 'POST' } };
-    }
-    const token = secret?.match(bearer(request.headers.authorization));
-    if (secret !== undefined && token === undefined) {
-      return { status: 401, headers: { 'www-authenticate': 'Bearer' }, told: 'the token is missing, or another' };
-    }
-    if (greeted !== undefined) return greeted;
-    if (stop.aborted || requests.full) return AGAIN;
+    const { max_body_bytes, protocol, requests, stop } = this.#given;
+    const wanted = protocol.begin(request);
+    if ('status' in wanted) return wanted;
+    if (stop.aborted || requests.full) return FULL;
     const encoding = request.headers['content-encoding'];
     const coding = codingOf(encoding);
     if (coding === undefined) return unreadable(encoding ?? '');
-    const { max_body_bytes } = options;
-    if (!this.#share.hasRoom(Math.min(Number(request.headers['content-length'] ?? 0), max_body_bytes))) return AGAIN;
+    if (!this.#share.hasRoom(Math.min(Number(request.headers['content-length'] ?? 0), max_body_bytes))) return FULL;
     this.#reading.add(request);
     const body = await readBody(request, coding, max_body_bytes, this.#share);
     this.#reading.delete(request);
     if (body === undefined) return undefined;
-    if ('status' in body) return this.#refused(body, request, token);
-    const { lines, stored } = bulk ? fromBulk(body.bytes) : { lines: toLines(body.bytes), stored: STORED };
-    if (lines.length > 0) return this.#take(request, token, body, lines, stored);
+    if ('status' in body) return this.#refused(body, request, wanted.identity);
+    const read = wanted.read(body.bytes);
+    if (!('status' in read) && read.lines.length > 0) return this.#take(request, body, read);
     body.release();
-    return stored;
+    return 'status' in read ? read : read.stored;
   }
 
-  async #take(
-    request: IncomingMessage,
-    token: Buffer | undefined,
-    body: Body,
-    lines: Buffer,
-    stored: Answer,
-  ): Promise<Answer> {
+  async #take(request: IncomingMessage, body: Body, { lines, stored, identity, from }: Read): Promise<Answer> {
     const { requests, admission, clock } = this.#given;
     const over = new AbortController();
-    const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => AGAIN);
+    const late = clock.sleep(LONGEST_WAIT_MS, over.signal).then(() => DOUBT);
     const head = Buffer.from(lines.subarray(0, 4096));
     // Its memory is in use until then, whoever has been told to come again meanwhile.
     const committed = requests
-      .take({ id: this.#idOf(request, token, body.digest), lines })
+      .take({ id: idOf(request, identity, body.digest), lines, from })
       .finally(() => body.release());
     const taken = committed.then(
       (result) => {
         if (result === 'too_large') {
           const detail = 'makes too many rows for one record';
-          return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, token);
+          return this.#refused({ status: 413, reason: 'body_too_large', detail, head }, request, identity);
         }
         admission.known(request);
         return stored;
       },
-      () => AGAIN,
+      () => DOUBT,
     );
     const answer = await Promise.race([taken, late]);
     over.abort(OVER);
@@ -147,37 +119,28 @@ export class Answering {
   }
 
   /** The beginning of what can never be taken is kept as a dead letter, before it is answered. */
-  async #refused({ status, reason, detail, head }: Refused, request: IncomingMessage, token?: Buffer): Promise<Answer> {
-    if (reason === undefined) return AGAIN;
+  async #refused(
+    { status, reason, detail, head }: Refused,
+    request: IncomingMessage,
+    identity: Identity,
+  ): Promise<Answer> {
+    if (reason === undefined) return FULL;
     const digest = createHash('sha256').update(`${reason} ${detail} `).update(head).digest();
     // With its key it may come again as it should have been: that is another.
-    const id = this.#idOf(request, token, digest, 'refused');
+    const id = idOf(request, identity, digest, 'refused');
     try {
       await this.#given.requests.refuse({ id, reason, detail: `the body of a request ${detail}`, head });
     } catch {
-      return AGAIN;
+      return FULL;
     }
     return { status, told: `the body ${detail}; a dead letter has its beginning` };
   }
 
-  /** The same for what the same client sends again, and for nothing else. */
-  #idOf(request: IncomingMessage, token: Buffer | undefined, digest: Buffer, what: 'key' | 'refused' = 'key'): string {
-    const { headers } = request;
-    const key = headers['idempotency-key'];
-    if (key === undefined && !this.#given.options.deduplicate) return randomUUID();
-    const hash = createHash('sha256');
-    part(hash, peerOf(request));
-    part(hash, token ?? '');
-    if (key !== undefined) part(hash, `${what} ${String(key)}`);
-    else {
-      part(hash, String(headers['x-fluent-tag'] ?? ''));
-      part(hash, digest);
-    }
-    return hash.digest('base64');
-  }
-
-  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, body = '', told }: Answer): void {
-    const { name, intake, stop } = this.#given;
+  #send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    const { name, intake, protocol, stop } = this.#given;
+    const spoken = answer.status < 400 || answer.body !== undefined;
+    const words = spoken ? answer : (protocol.words?.(answer, answer === DOUBT) ?? answer);
+    const { status, headers = {}, body = '', told } = words;
     intake.counters.requests(name, status);
     if (told !== undefined) this.#tell(status, peerOf(request), told);
     response.writeHead(status, {
@@ -215,9 +178,16 @@ function unreadable(encoding: string): Answer {
   };
 }
 
-/** Without its port: a client has another one for every connection. */
-function peerOf({ socket: { remoteAddress = 'unix' } }: IncomingMessage): string {
-  return remoteAddress.replace(/^::ffff:/, '');
+/** The same for what the same client sends again, and for nothing else. */
+function idOf(request: IncomingMessage, identity: Identity, digest: Buffer, what: 'key' | 'refused' = 'key'): string {
+  const { key, beside, compared } = identity;
+  if (key === undefined && !compared) return randomUUID();
+  const hash = createHash('sha256');
+  part(hash, peerOf(request));
+  for (const each of beside) part(hash, each);
+  if (key !== undefined) part(hash, `${what} ${key}`);
+  else part(hash, digest);
+  return hash.digest('base64');
 }
 
 /** With its length, so that no two lists of parts are the same bytes. */
