@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { OVER, type Clock } from '../clock.ts';
+import { Addresses } from './addresses.ts';
 import { MIRROR, type Pod } from './pod.ts';
 import type { Pods, PodsState } from './pods.ts';
 
@@ -20,6 +21,7 @@ export class PodCache implements Omit<Pods, 'close'> {
   readonly #gone = new Map<string, Gone>();
   /** UIDs by namespace and name, and by what the kubelet calls a static pod. */
   readonly #uids = new Map<string, string>();
+  readonly #addresses = new Addresses();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #watching = new Set<(pod: Pod) => void>();
   #state: Omit<PodsState, 'pods'> = { state: 'starting' };
@@ -40,6 +42,10 @@ export class PodCache implements Omit<Pods, 'close'> {
 
   named(namespace: string, name: string): Pod | undefined {
     return this.get(nameOf({ namespace, name }));
+  }
+
+  at(address: string): Pod | undefined {
+    return this.#state.state === 'synced' ? this.#addresses.of(address) : undefined;
   }
 
   async wait(uid: string, ms: number, signal: AbortSignal): Promise<Pod | undefined> {
@@ -68,6 +74,8 @@ export class PodCache implements Omit<Pods, 'close'> {
     // Most changes of a pod are of what is not kept.
     if (before !== undefined && isDeepStrictEqual(before, pod)) return;
     this.#living.set(pod.uid, pod);
+    if (before !== undefined) this.#addresses.remove(before);
+    this.#addresses.add(pod);
     // One that an API server behind the others had not yet.
     this.#gone.delete(pod.uid);
     if (before === undefined) this.#name(pod);
@@ -79,6 +87,7 @@ export class PodCache implements Omit<Pods, 'close'> {
     const pod = this.#living.get(uid);
     if (pod === undefined) return;
     this.#living.delete(uid);
+    this.#addresses.remove(pod);
     this.#gone.set(uid, { pod, at: this.#clock.monotonic() });
     this.#forget();
   }

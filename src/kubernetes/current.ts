@@ -15,6 +15,10 @@ export class CurrentPods implements Pods {
     return this.#pods.named(namespace, name);
   }
 
+  at(address: string): Pod | undefined {
+    return this.#pods.at(address);
+  }
+
   wait(uid: string, ms: number, signal: AbortSignal): Promise<Pod | undefined> {
     return this.#pods.wait(uid, ms, signal);
   }

@@ -6,6 +6,8 @@ export interface Pod {
   readonly namespace: string;
   readonly name: string;
   readonly node: string;
+  /** Those that are its own, while it runs. */
+  readonly addresses: readonly string[];
   /** Those that are allowed. */
   readonly labels: ReadonlyMap<string, string>;
   /** Those that are asked for. */
@@ -65,6 +67,7 @@ export function podOf(value: unknown, kept: Kept): { pod: Pod; controller: Contr
     namespace,
     name,
     node: isName(nodeName) ? nodeName : '',
+    addresses: addressesOf(fields(spec), fields(status)),
     labels: texts(Object.entries(fields(labels)), kept.label),
     annotations: texts(Object.entries(fields(annotations)), kept.annotation),
     owner: controller && ownerByName(controller, isName(hash) ? hash : undefined),
@@ -72,6 +75,13 @@ export function podOf(value: unknown, kept: Kept): { pod: Pod; controller: Contr
     terminated: terminatedOf(fields(status)),
   };
   return { pod: Object.freeze(pod), controller };
+}
+
+/** One that has ended keeps the address that another may have by now, and one on the network of its node has that of the node. */
+function addressesOf({ hostNetwork }: Fields, { phase, podIP, podIPs }: Fields): readonly string[] {
+  if (phase !== 'Running' || hostNetwork === true) return [];
+  const said = [podIP, ...list(podIPs).map((each) => fields(each)['ip'])];
+  return [...new Set(said.filter(isName))];
 }
 
 function containersOf(spec: Fields): Pod['containers'] {

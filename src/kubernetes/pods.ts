@@ -32,6 +32,8 @@ export interface Pods {
   get(uid: string): Pod | undefined;
   /** The newest of that name; only for records without a UID. */
   named(namespace: string, name: string): Pod | undefined;
+  /** The one that runs now and alone has that address; undefined while the API is not heard, since another may have it by then. */
+  at(address: string): Pod | undefined;
   /**
    * Resolves with the pod as soon as it is known, with undefined after `ms`, at once when the API is known to be of no use (forbidden, off), and when the
    * signal aborts.
@@ -48,6 +50,7 @@ export interface Pods {
 export const NOTHING_KNOWN: Pods = {
   get: () => undefined,
   named: () => undefined,
+  at: () => undefined,
   wait: async () => undefined,
   watch: () => () => {},
   state: { state: 'off', pods: 0 },
@@ -113,6 +116,7 @@ function opened(cache: PodCache, close: () => Promise<void>): Pods {
   return {
     get: (uid) => cache.get(uid),
     named: (namespace, name) => cache.named(namespace, name),
+    at: (address) => cache.at(address),
     wait: (uid, ms, signal) => cache.wait(uid, ms, signal),
     watch: (changed) => cache.watch(changed),
     get state() {

@@ -41,8 +41,8 @@ export interface KubernetesRules {
   readonly labels: LabelRules;
   /** Domains of Flyte: where a namespace, or a name in a URI, is cut. */
   readonly domains: readonly string[];
-  /** Who knows the pods that lines only name: an agent's record, a prefix of kubectl. Undefined where nobody is asked. */
-  readonly pods?: Pick<Pods, 'get' | 'named'> | undefined;
+  /** Who knows the pods that lines only name (an agent's record, a prefix of kubectl), or that have sent them. Undefined where nobody is asked. */
+  readonly pods?: Pick<Pods, 'get' | 'named' | 'at'> | undefined;
 }
 
 const DOMAINS = kubernetesOptions.properties.namespace_domains.default;

@@ -12,6 +12,7 @@ function pod(uid: string, env: Record<string, string> = {}, rest: Partial<Pod> =
     namespace: 'ml-production',
     name: NAME,
     node: 'node-1',
+    addresses: [],
     labels: new Map([['execution-id', EXEC]]),
     annotations: new Map(),
     owner: { kind: 'flyteworkflow', name: EXEC },
@@ -32,9 +33,11 @@ class Some {
   named(namespace: string, name: string): Pod | undefined {
     return this.pods.findLast((each) => each.namespace === namespace && each.name === name);
   }
+
+  at(): undefined {}
 }
 
-const asking = (pods: Pick<Some, 'get' | 'named'> | undefined, how: How = {}): How => ({
+const asking = (pods: Pick<Some, 'get' | 'named' | 'at'> | undefined, how: How = {}): How => ({
   ...how,
   kubernetes: { ...KUBERNETES_DEFAULTS, pods },
 });
@@ -97,7 +100,7 @@ describe('A prefix of kubectl', () => {
   test('leads to the pod that has the name now', () => {
     // It is made anew between two lines.
     const both = [pod('uid-1'), pod('uid-2')];
-    const pods = { get: () => undefined, named: () => (both.length > 1 ? both.shift() : both[0]) };
+    const pods = { get: () => undefined, at: () => undefined, named: () => (both.length > 1 ? both.shift() : both[0]) };
     const { logs } = decode(line + line + line, asking(pods, how));
     expect(logs.map((log) => log['pod_uid'])).toEqual(['uid-1', 'uid-2', 'uid-2']);
   });

@@ -45,6 +45,7 @@ const pod: Pod = {
   namespace: 'ml-production',
   name: POD,
   node: 'node-1',
+  addresses: [],
   labels: new Map([['execution-id', 'a7hzqtz5cm6k2dnm7k2w']]),
   annotations: new Map(),
   owner: { kind: 'flyteworkflow', name: 'a7hzqtz5cm6k2dnm7k2w' },

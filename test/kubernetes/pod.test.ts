@@ -62,6 +62,7 @@ test('of a task pod of Flyte only what is needed is kept', () => {
     namespace: 'ml-production',
     name: 'a7hzqtz5cm6k2dnm7k2w-n0-0',
     node: 'worker-3',
+    addresses: [],
     labels: new Map([
       ['execution-id', 'a7hzqtz5cm6k2dnm7k2w'],
       ['node-id', 'n0'],
