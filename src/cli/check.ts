@@ -21,7 +21,15 @@ import { refuseBothOut } from './inputs.ts';
 import { refuseOpen } from './listeners.ts';
 import { list } from './options.ts';
 import { runOptions, type RunFlags } from './run-options.ts';
-import { decoding, httpSettings, metricsSettings, settingsOf, stateSettings, type Settings } from './settings.ts';
+import {
+  clickhouseHttpSettings,
+  decoding,
+  httpSettings,
+  metricsSettings,
+  settingsOf,
+  stateSettings,
+  type Settings,
+} from './settings.ts';
 import { LEAST_BYTES, NO_STATE } from './state.ts';
 import { droppable, plannedStores } from './stores.ts';
 
@@ -122,6 +130,10 @@ function sourceParts(settings: Settings, stdin: CheckItem, { positions }: StateC
     if (source.type === 'stdin') return [stdin];
     if (source.type === 'files') return checkFiles(source, positions, process.env);
     if (source.type === 'forward') return checkForward(source, systemClock.wall());
+    if (source.type === 'clickhouse-http') {
+      const { password_file } = source;
+      return checkPosts(clickhouseHttpSettings(pipeline, name, source), systemClock.wall(), password_file);
+    }
     if (source.type === 'http')
       return checkPosts(httpSettings(pipeline, name, source), systemClock.wall(), source.token_file);
     return checkFile(source.path, source, positions.get(resolve(source.path)));

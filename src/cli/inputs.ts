@@ -5,6 +5,7 @@ import type { LoadedPipeline } from '../config/load.ts';
 import type { SourceConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { clickhouseHttpSource } from '../sources/clickhouse-http/index.ts';
 import { fileSource } from '../sources/file/index.ts';
 import { matches } from '../sources/files/discovery.ts';
 import { filesSource } from '../sources/files/index.ts';
@@ -16,7 +17,7 @@ import { onceSource } from '../sources/file/once.ts';
 import { confirmingStdin } from '../sources/stdin/confirm.ts';
 import { stdinSource } from '../sources/stdin/index.ts';
 import { filesAround } from './files.ts';
-import { httpSettings, type Settings } from './settings.ts';
+import { clickhouseHttpSettings, httpSettings, type Settings } from './settings.ts';
 
 /** The sources of a run, by what makes each another one when it changes. */
 export type Inputs = ReadonlyMap<string, Source>;
@@ -84,7 +85,7 @@ export function refuseBothOut({ config, pipeline }: Pick<Settings, 'config' | 'p
   throw pipeline.error([{ path: ['sources', name], message, name: true }]);
 }
 
-const BY_NAME: ReadonlySet<SourceConfig['type']> = new Set(['files', 'forward', 'http']);
+const BY_NAME: ReadonlySet<SourceConfig['type']> = new Set(['clickhouse-http', 'files', 'forward', 'http']);
 
 interface Around {
   readonly pipeline: LoadedPipeline;
@@ -105,6 +106,11 @@ function sourceOf(name: string, config: SourceConfig, around: Around): Source {
       return forwardSource(`forward:${name}`, config, { clock, log });
     case 'http':
       return httpSource(`http:${name}`, httpSettings(pipeline, name, config), { clock, log });
+    case 'clickhouse-http':
+      return clickhouseHttpSource(`clickhouse-http:${name}`, clickhouseHttpSettings(pipeline, name, config), {
+        clock,
+        log,
+      });
     case 'file':
       return fileOf(config, around);
     default:

@@ -98,7 +98,7 @@ function overSources(said: Sources, { input, follow, fromStart, once, confirm, i
   if (said === undefined) return undefined;
   const told = (source: SourceConfig): SourceConfig => {
     if (source.type === 'file') return { ...source, ...how };
-    const listens = source.type === 'http' || source.type === 'forward';
+    const listens = source.type === 'http' || source.type === 'forward' || source.type === 'clickhouse-http';
     return listens && insecure === true ? { ...source, insecure } : source;
   };
   return Object.fromEntries(Object.entries(said).map(([name, source]) => [name, told(source)]));

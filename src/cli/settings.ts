@@ -5,9 +5,11 @@ import type { DecodeOptions } from '../decode.ts';
 import { ownOrigin } from '../kubernetes/own.ts';
 import { kubernetesRules } from '../kubernetes/rules.ts';
 import type { TokenListenerOptions } from '../listening/schema.ts';
+import { bodyProperties } from '../posts/schema.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
-import { HTTP_DEFAULTS, httpOptions, type HttpSourceOptions } from '../sources/http/schema.ts';
+import { CLICKHOUSE_HTTP_DEFAULTS, type ClickHouseHttpOptions } from '../sources/clickhouse-http/schema.ts';
+import { HTTP_DEFAULTS, type HttpSourceOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
 import { zone } from '../zone.ts';
 import { overlay } from './overlay.ts';
@@ -64,7 +66,7 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
   };
 }
 
-const { max_body_bytes: BODY } = httpOptions.properties;
+const { max_body_bytes: BODY } = bodyProperties;
 const LINE = limitsOptions.properties.max_line_bytes;
 const { spool_memory: MEMORY } = stateOptions.properties;
 
@@ -124,19 +126,29 @@ function present<T extends object>(options: T): { [Name in keyof T]?: NonNullabl
   };
 }
 
+/** As a pipeline says it: with a size in words. */
+type Said<Options> = Partial<Omit<Options, 'max_body_bytes'>> & { readonly max_body_bytes?: number | string };
+
 /** What a source of type `http` is told, with its defaults. */
-export function httpSettings(
+export function httpSettings(pipeline: LoadedPipeline, name: string, said: Said<HttpSourceOptions>): HttpSourceOptions {
+  return { ...HTTP_DEFAULTS, ...said, max_body_bytes: bodyBytes(pipeline, name, said) };
+}
+
+/** The same for one of type `clickhouse-http`. */
+export function clickhouseHttpSettings(
   pipeline: LoadedPipeline,
   name: string,
-  {
-    max_body_bytes = BODY.default,
-    ...said
-  }: Partial<Omit<HttpSourceOptions, 'max_body_bytes'>> & {
-    readonly max_body_bytes?: number | string;
-  },
-): HttpSourceOptions {
-  const path = ['sources', name, 'max_body_bytes'];
-  return { ...HTTP_DEFAULTS, ...said, max_body_bytes: size(pipeline, path, max_body_bytes, BODY.minimum) };
+  said: Said<ClickHouseHttpOptions>,
+): ClickHouseHttpOptions {
+  return { ...CLICKHOUSE_HTTP_DEFAULTS, ...said, max_body_bytes: bodyBytes(pipeline, name, said) };
+}
+
+function bodyBytes(
+  pipeline: LoadedPipeline,
+  name: string,
+  { max_body_bytes = BODY.default }: { readonly max_body_bytes?: number | string },
+): number {
+  return size(pipeline, ['sources', name, 'max_body_bytes'], max_body_bytes, BODY.minimum);
 }
 
 export function graceMs({ config }: Settings): number {

@@ -5,6 +5,7 @@ import { kubernetesOptions, type KubernetesOptions } from '../kubernetes/schema.
 import { CONSTANT_FIELDS } from '../origin.ts';
 import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
+import type { clickhouseHttpOptions } from '../sources/clickhouse-http/schema.ts';
 import type { FileSourceOptions } from '../sources/file/schema.ts';
 import type { FilesOptions } from '../sources/files/schema.ts';
 import type { forwardSourceOptions } from '../sources/forward/schema.ts';
@@ -149,6 +150,7 @@ type Named<Components, Types extends keyof Components> = {
 }[Types];
 
 export type SourceConfig =
+  | ({ readonly type: 'clickhouse-http' } & Partial<FromSchema<typeof clickhouseHttpOptions>>)
   | ({ readonly type: 'file'; readonly path: string } & Partial<FileSourceOptions>)
   | ({ readonly type: 'files' } & FilesOptions)
   | ({ readonly type: 'forward' } & Partial<FromSchema<typeof forwardSourceOptions>>)

@@ -8,7 +8,7 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** What is wrong, for the log. */
-  readonly told?: string;
+  readonly told?: string | undefined;
 }
 
 /** By what a request is known when it comes again, beside the address of its client. */

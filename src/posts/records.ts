@@ -11,11 +11,9 @@ const NEWLINE = 10;
 export function toLines(body: Buffer): Buffer {
   const bytes = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
   let count = 0;
-  let before = 0;
   let are_lines = true;
-  const clean = objects(bytes, (start, end, newline_in) => {
-    if (newline_in || (count > 0 && !hasNewline(bytes, before, start))) are_lines = false;
-    before = end;
+  const clean = objects(bytes, (start, _, newline_in) => {
+    if (newline_in || (start > 0 && bytes[start - 1] !== NEWLINE)) are_lines = false;
     count++;
   });
   if (clean === 'no' || (clean === 'stream' && are_lines)) return bytes;
@@ -91,15 +89,10 @@ function stringEnd(bytes: Buffer, start: number): number {
 }
 
 /** Offset of the next byte that is no white space. */
-function blank(bytes: Buffer, from: number): number {
+export function blank(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length && (bytes[at] === 0x20 || (bytes[at]! >= 9 && bytes[at]! <= 13))) at++;
   return at;
-}
-
-function hasNewline(bytes: Buffer, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) if (bytes[at] === NEWLINE) return true;
-  return false;
 }
 
 function withoutNewlines(bytes: Buffer, from: number, to: number): void {

@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'a type of source that is none',
     'sources: { app: { type: kafka } }',
-    'p:1:25: sources.app.type: "kafka" is no type of source; there are file, files, forward, http, stdin',
+    'p:1:25: sources.app.type: "kafka" is no type of source; there are clickhouse-http, file, files, forward, http, stdin',
   ],
   [
     'an option that is none',

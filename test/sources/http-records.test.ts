@@ -16,6 +16,7 @@ describe('the body of a request', () => {
     ['an empty array', ' [ ] ', ''],
     ['objects one behind the other', '{"a":1}{"b":2} {"c":3}', '{"a":1}\n{"b":2}\n{"c":3}\n'],
     ['objects over several lines', '{\n  "a": 1\n}\n{\n  "b": 2\n}\n', '{   "a": 1 }\n{   "b": 2 }\n'],
+    ['objects that are indented', '{"a":1}\n  {"b":2}\n', '{"a":1}\n{"b":2}\n'],
     ['a byte order mark', '\ufeff[{"a":1}]', '{"a":1}\n'],
     ['brackets and quotes in text', '[{"a":"]},\\"{["},{"b\\\\":2}]', '{"a":"]},\\"{["}\n{"b\\\\":2}\n'],
     [

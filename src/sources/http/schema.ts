@@ -1,4 +1,5 @@
 import { listenerProperties, tokenProperties, type TokenListenerOptions } from '../../listening/schema.ts';
+import { bodyProperties } from '../../posts/schema.ts';
 
 /** Options of the HTTP source. */
 export const httpOptions = {
@@ -24,15 +25,7 @@ export const httpOptions = {
     },
     ...listenerProperties,
     ...tokenProperties,
-    max_body_bytes: {
-      type: ['integer', 'string'],
-      description:
-        'Largest body, uncompressed. A larger one, or one whose rows come to more than 15 MB, is answered with 413, and its beginning becomes a dead letter.',
-      default: '16m',
-      minimum: 1024,
-      pattern: '^\\d+(\\.\\d+)?[kmKM]?(i?[bB])?$',
-      examples: ['16m', '4m'],
-    },
+    ...bodyProperties,
     elasticsearch: {
       type: 'boolean',
       description:
