@@ -231,6 +231,12 @@ test('rows are of the pod that has the address of the connection, unless somebod
   await until(() => pods.at('127.0.0.1') === undefined);
   await source.send(row('ended'));
   const [direct, ...others] = source.spool.rows('steps');
+  // What is large is decoded by itself.
+  cluster.api.put(pod('f1c0b5a2e93d4c7f8a61-n0-0', { labels, status }));
+  await until(() => pods.at('127.0.0.1') !== undefined);
+  await source.send(`${row('large')}\n`.repeat(1_500));
+  const large = source.spool.rows('steps').filter(({ step_raw }) => step_raw === 'large');
+  expect([large.length, new Set(large.map(({ pod_uid }) => pod_uid))]).toEqual([1_500, new Set([direct!['pod_uid']])]);
   expect(direct).toMatchObject({
     pod: 'f1c0b5a2e93d4c7f8a61-n0-0',
     pod_uid: 'uid-f1c0b5a2e93d4c7f8a61-n0-0',
