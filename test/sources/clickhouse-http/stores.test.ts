@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@clickhouse/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { kubeconfigOf, pod } from '../../kubernetes/parts.ts';
 import { startClickHouse, type ClickHouseServer } from '../../support/clickhouse-server.ts';
 import { KubeApi } from '../../support/kube-api.ts';
@@ -29,6 +29,17 @@ afterAll(async () => {
   await api.stop();
   await rm(home, { recursive: true, force: true });
 });
+
+const started: Cli[] = [];
+afterEach(() => {
+  for (const cli of started.splice(0)) cli.kill('SIGKILL');
+});
+
+function begin(file: string, env: Readonly<Record<string, string>> = {}): Cli {
+  const cli = new Cli(['-c', file], { cwd: home, env });
+  started.push(cli);
+  return cli;
+}
 
 /** A pipeline from such a source into a database of that name. */
 async function pipeline(database: string, options: string, rest = ''): Promise<string> {
@@ -63,7 +74,7 @@ test.runIf(PYTHON)(
     await writeFile(join(home, 'kubeconfig'), kubeconfigOf(api.url));
     const kubernetes = `enrichment: { kubernetes: { kubeconfig: '${join(home, 'kubeconfig')}' } }`;
     const file = await pipeline('seed', 'password: secret, tables: [default.flytekit_telemetry]', kubernetes);
-    const cli = new Cli(['-c', file], { cwd: home });
+    const cli = begin(file);
     const url = await listening(cli);
     await heard(cli);
     // The last two are of one millisecond and the same bytes, as those of steps that take microseconds are.
@@ -82,7 +93,7 @@ test.runIf(PYTHON)(
     const answer = await clickhouse.query(`SELECT ${columns} FROM seed.steps FORMAT TSV`);
     expect(answer.trim().split('\t')).toEqual(['22', '21', name, 'n0', 'main', 'true', '2026-02-19 10:31:12.640000']);
   },
-  60_000,
+  120_000,
 );
 
 /** Inserts one batch until it is stored, into a steptap that dies once behind the commit and before the answer; gives how often each of its rows is stored. */
@@ -98,10 +109,10 @@ async function storedAfterDeath(database: string, deduplicate: boolean): Promise
     }
   };
   const env = { NODE_OPTIONS: `--import ${CRASH}`, STEPTAP_CRASH: 'batch.sync after 1' };
-  const dying = new Cli(['-c', file], { cwd: home, env });
+  const dying = begin(file, env);
   await expect(insert(dying)).rejects.toThrow(/socket hang up|ECONNRESET/);
   expect((await dying.ended).signal).toBe('SIGKILL');
-  const cli = new Cli(['-c', file], { cwd: home });
+  const cli = begin(file);
   for (let times = 0; times < 2; times++) await insert(cli);
   await stopped(cli);
   return (await clickhouse.query(`SELECT count(), uniqExact(step_raw) FROM ${database}.steps FORMAT TSV`)).trim();
@@ -111,4 +122,4 @@ test('an insert of @clickhouse/client whose answer was lost because steptap was 
   expect(await storedAfterDeath('once', true)).toBe('100\t100');
   // Without the guard it is stored as often as it is sent: so this looks at the guard, and not at the engine.
   expect(await storedAfterDeath('control', false)).toBe('300\t100');
-}, 60_000);
+}, 120_000);
