@@ -135,7 +135,11 @@ function sourceParts(settings: Settings, stdin: CheckItem, { positions }: StateC
       return checkPosts(clickhouseHttpSettings(pipeline, name, source), systemClock.wall(), password_file);
     }
     if (source.type === 'http')
-      return checkPosts(httpSettings(pipeline, name, source), systemClock.wall(), source.token_file);
+      return checkPosts(
+        httpSettings(pipeline, name, source),
+        systemClock.wall(),
+        source.token_file ?? source.signature_secret_file,
+      );
     return checkFile(source.path, source, positions.get(resolve(source.path)));
   };
   return named.map(async ([name, source]) => ({ part: `source ${name}`, items: await itemsOf(name, source) }));

@@ -83,10 +83,13 @@ export class Answering {
     if (coding === undefined) return unreadable(encoding ?? '');
     if (!this.#share.hasRoom(Math.min(Number(request.headers['content-length'] ?? 0), max_body_bytes))) return FULL;
     this.#reading.add(request);
-    const body = await readBody(request, coding, max_body_bytes, this.#share);
+    const body = await readBody(request, coding, max_body_bytes, this.#share, wanted.sent?.bind(wanted));
     this.#reading.delete(request);
     if (body === undefined) return undefined;
-    if ('status' in body) return this.#refused(body, request, wanted.identity);
+    if ('status' in body) {
+      if (wanted.identity !== undefined) return this.#refused(body, request, wanted.identity);
+      return body.reason === undefined ? FULL : { status: body.status, told: `the body ${body.detail}` };
+    }
     const read = wanted.read(body.bytes);
     if (!('status' in read) && read.lines.length > 0) return this.#take(request, body, read);
     body.release();

@@ -103,9 +103,10 @@ export function readBody(
   coding: string,
   max_bytes: number,
   share: Share,
+  sent?: (piece: Buffer) => void,
 ): Promise<Body | Refused | undefined> {
   return new Promise((resolve) => {
-    new Reading(request, coding, max_bytes, share, resolve);
+    new Reading(request, coding, max_bytes, share, resolve, sent);
   });
 }
 
@@ -114,6 +115,7 @@ class Reading {
   readonly #max_bytes: number;
   readonly #share: Share;
   readonly #done: (result: Body | Refused | undefined) => void;
+  readonly #watch: ((piece: Buffer) => void) | undefined;
   readonly #hash = createHash('sha256');
   readonly #decoder: Transform | undefined;
   /** What the share has given. */
@@ -130,7 +132,9 @@ class Reading {
     max_bytes: number,
     share: Share,
     done: (result: Body | Refused | undefined) => void,
+    sent: ((piece: Buffer) => void) | undefined,
   ) {
+    this.#watch = sent;
     this.#request = request;
     this.#max_bytes = max_bytes;
     this.#share = share;
@@ -155,6 +159,7 @@ class Reading {
   #sent(piece: Buffer): void {
     if (this.#over) return;
     this.#hash.update(piece);
+    this.#watch?.(piece);
     this.#received += piece.length;
     this.#pieces += 1;
     if (this.#pieces > MOST_SMALL && this.#received < this.#pieces * SMALL_PIECE) {

@@ -34,8 +34,10 @@ export interface Read {
 
 /** A request whose body is wanted. */
 export interface Wanted {
-  /** Of a body that cannot be read. */
-  readonly identity: Identity;
+  /** Of a body that cannot be read; absent while nobody knows whose it is: then nothing of it is kept. */
+  readonly identity?: Identity | undefined;
+  /** Sees the body as it is sent. */
+  sent?(piece: Buffer): void;
   /** Reads it; an answer where nothing of it is taken after all. */
   read(body: Buffer): Read | Answer;
 }

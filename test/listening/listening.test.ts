@@ -88,7 +88,7 @@ describe('a socket in the file system', () => {
 });
 
 describe('closed by default', () => {
-  const secrets = ['token', 'token_file'];
+  const secrets = [['token', 'token_file'], ['signature_secret']];
   const tls = { cert_file: 'c', key_file: 'k' };
   const found = (options: ListenerOptions) => openProblem({ ...options, secrets })?.message;
 

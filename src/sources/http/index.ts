@@ -12,7 +12,10 @@ export function httpSource(
   options: HttpSourceOptions,
   { clock = systemClock, log }: { readonly clock?: Clock; readonly log: Log },
 ): OwnSource {
-  const { token, token_file } = options;
-  const secret = Secret.of({ value: token, file: token_file }, 'token', log);
-  return postSource({ ...options, name, framing: 'record', speaks: () => records(options, secret), clock, log });
+  const { token, token_file, signature_secret, signature_secret_file } = options;
+  const secrets = {
+    token: Secret.of({ value: token, file: token_file }, 'token', log),
+    signature: Secret.of({ value: signature_secret, file: signature_secret_file }, 'signature_secret', log),
+  };
+  return postSource({ ...options, name, framing: 'record', speaks: () => records(options, secrets), clock, log });
 }

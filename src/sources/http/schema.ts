@@ -11,7 +11,7 @@ export const httpOptions = {
     listen: {
       type: 'string',
       description:
-        'Address: `host:port`, `:port` for every address, or `unix:/path`. One that other machines can reach needs `tls` and `token_file`, or `insecure`.',
+        'Address: `host:port`, `:port` for every address, or `unix:/path`. One that other machines can reach needs `tls` and `token_file` or `signature_secret_file`, or `insecure`.',
       // Fluentd's and Fluent Bit's own HTTP inputs have 9880; this one may stand beside them.
       default: '127.0.0.1:9881',
       minLength: 1,
@@ -25,6 +25,25 @@ export const httpOptions = {
     },
     ...listenerProperties,
     ...tokenProperties,
+    signature_secret: {
+      type: 'string',
+      description:
+        "Secret of a webhook: lets in whoever signs the body with it (HMAC-SHA256 in hex), with or without a token. Orchest's webhooks do; better out of the environment, or a file.",
+      minLength: 1,
+      writeOnly: true,
+    },
+    signature_secret_file: {
+      type: 'string',
+      description: 'A file with it, or with several, one a line, any of which will do. Read again when it changes.',
+      minLength: 1,
+    },
+    signature_header: {
+      type: 'string',
+      description: 'Where the signature stands.',
+      default: 'X-Hub-Signature',
+      pattern: '^[A-Za-z0-9-]{1,64}$',
+      examples: ['X-Hub-Signature', 'X-Hub-Signature-256'],
+    },
     ...bodyProperties,
     elasticsearch: {
       type: 'boolean',
@@ -43,14 +62,21 @@ export const httpOptions = {
 
 export interface HttpSourceOptions extends TokenListenerOptions {
   readonly path: string;
+  readonly signature_secret?: string;
+  readonly signature_secret_file?: string;
+  readonly signature_header: string;
   readonly max_body_bytes: number;
   readonly elasticsearch: boolean;
   readonly deduplicate: boolean;
 }
 
+/** Those of it that let in who signs. */
+export const SIGNATURE_OPTIONS = ['signature_secret', 'signature_secret_file'] as const;
+
 export const HTTP_DEFAULTS = {
   listen: httpOptions.properties.listen.default,
   path: httpOptions.properties.path.default,
+  signature_header: httpOptions.properties.signature_header.default,
   elasticsearch: httpOptions.properties.elasticsearch.default,
   deduplicate: httpOptions.properties.deduplicate.default,
 } as const;
