@@ -17,7 +17,7 @@ export interface Explained {
   readonly lines: readonly number[];
   /** Behind its framing, as it may be shown. */
   readonly text: string;
-  /** Where it goes: a table, the dead letters, or nowhere: `filtered` by --logs, `blank`. */
+  /** Where it goes: a table, the dead letters, or nowhere: `filtered`, `blank`. */
   readonly to: Table | 'filtered' | 'blank';
   /** Of a rejection. */
   readonly reason?: string;
@@ -136,7 +136,9 @@ class Collector implements Observer {
     const { lines, framing } = account;
     const common = { lines, text: this.#echo(what, account), framing, dialect };
     if (!('table' in what)) {
-      this.explained.push({ ...common, to: 'filtered' in what ? 'filtered' : 'blank', rules, fields: [] });
+      const nowhere =
+        'filtered' in what ? ({ to: 'filtered', reason: what.filtered } as const) : ({ to: 'blank' } as const);
+      this.explained.push({ ...common, ...nowhere, rules, fields: [] });
       return;
     }
     const { constants } = this.#options;

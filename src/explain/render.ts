@@ -45,7 +45,7 @@ function verdict({ lines, to, reason = '', detail = '', fields }: Explained, wid
     case 'rejections':
       return [said('red', `dead letters: ${reason}`), ...wrap(detail, width - 2, 3).map((line) => `  ${line}`)];
     case 'filtered':
-      return [said('yellow', 'nowhere: --logs none leaves it out')];
+      return [said('yellow', `nowhere: ${reason === 'log' ? '--logs none leaves it out' : 'it was stored before'}`)];
     case 'blank':
       return [said('yellow', 'nowhere: blank')];
     default: {
