@@ -27,8 +27,9 @@ const { pattern } = fc.letrec<{ pattern: string }>((tie) => ({
     fc.tuple(tie('pattern'), times).map(([one, often]) => `(?:${one})${often}`),
   ),
 }));
+/** Short: JavaScript takes for ever with some of the patterns. */
 const text = fc
-  .array(fc.constantFrom('a', 'b', 'ab', '1', ' ', '.', '\n', 'é', '😀', '_'))
+  .array(fc.constantFrom('a', 'b', 'ab', '1', ' ', '.', '\n', 'é', '😀', '_'), { maxLength: 8 })
   .map((parts) => parts.join(''));
 
 /** What it gives, or what it throws. */
