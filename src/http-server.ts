@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import { systemClock } from './clock.ts';
 import { listen, ListenError } from './listening/address.ts';
 import type { Certificate } from './listening/certificate.ts';
 import { bearer, closeNow, httpServer } from './listening/http.ts';
 import type { Secret } from './listening/secret.ts';
+import { LiveEvents } from './live/endpoint.ts';
+import type { Feed } from './live/feed.ts';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -25,6 +28,8 @@ export interface HttpServerOptions {
    * restart from 0. It is answered with 503 until then.
    */
   counted?(): boolean;
+  /** What `/events` shows, to whom `/metrics` would be told; absent: there is none. */
+  readonly feed?: Feed | undefined;
 }
 
 export interface HttpServer {
@@ -39,28 +44,37 @@ const MOST_SCRAPES = 8;
 const LONGEST_ANSWER_MS = 30_000;
 
 const TEXT = 'text/plain; charset=utf-8';
+const PATHS: ReadonlySet<string> = new Set(['/metrics', '/healthz', '/readyz']);
 
 /**
- * Answers `/metrics`, `/healthz` (the process runs) and `/readyz` (it takes events; 503 when it does not). Rejects when it cannot listen.
+ * Answers `/metrics`, `/healthz` (the process runs), `/readyz` (it takes events; 503 when it does not) and `/events` (those of a feed). Rejects when it cannot listen.
  *
  * Nothing that a client does, or does not do, holds it: every wait for a client has an end, and `close` cuts what is left.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = httpServer(options.certificate);
   const scrapes: Scrapes = { running: 0 };
-  server.on('request', (request, response) => void answer(request, response, options, scrapes));
+  // A certificate is of a name: where there is one, no page can go by another.
+  const open = options.secret === undefined && options.certificate === undefined && !options.listen.startsWith('unix:');
+  const events = options.feed === undefined ? undefined : new LiveEvents(options.feed, systemClock, open);
+  server.on('request', (request, response) => void answer(request, response, { ...options, events }, scrapes));
   const at = await listen(server, options.listen).catch((error: unknown): never => {
     if (!(error instanceof ListenError)) throw error;
     throw new Error(`${error.message}; use --metrics HOST:PORT or --metrics none`, { cause: error });
   });
   const scheme = options.certificate === undefined ? 'http' : 'https';
-  return { url: `${scheme}://${at}${at.startsWith('unix:') ? ':' : ''}`, close: () => closeNow(server) };
+  return { url: `${scheme}://${at}${at.startsWith('unix:') ? ':' : ''}`, close };
+
+  async function close(): Promise<void> {
+    await events?.close();
+    await closeNow(server);
+  }
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  options: HttpServerOptions,
+  options: HttpServerOptions & { readonly events: LiveEvents | undefined },
   scrapes: Scrapes,
 ): Promise<void> {
   const say = (status: number, type: string, text: string): void => {
@@ -68,7 +82,8 @@ async function answer(
     response.writeHead(status, { 'content-type': type, 'content-length': body.length }).end(body);
   };
   const path = (request.url ?? '').split('?', 1)[0]!;
-  if (path !== '/metrics' && path !== '/healthz' && path !== '/readyz') return say(404, TEXT, 'not found\n');
+  const known = path === '/events' ? options.events !== undefined : PATHS.has(path);
+  if (!known) return say(404, TEXT, 'not found\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     // Its body is not read, so the connection is of no more use.
     response.setHeader('allow', 'GET, HEAD').setHeader('connection', 'close');
@@ -84,6 +99,7 @@ async function answer(
       response.setHeader('www-authenticate', 'Bearer');
       return say(401, TEXT, 'send the token: Authorization: Bearer TOKEN\n');
     }
+    if (path === '/events') return options.events!.answer(request, response);
     if (options.counted?.() === false) return say(503, TEXT, 'counting what the last run had not; try again\n');
     if (!enter(scrapes, request, response)) return say(503, TEXT, `${MOST_SCRAPES} scrapes are running; try again\n`);
     say(200, options.registry.contentType, await options.registry.metrics());

@@ -1,3 +1,6 @@
+import type { Problem } from '../config/document.ts';
+import type { SinkConfigOf } from '../config/schema.ts';
+import { isLocal, readAddress } from '../listening/address.ts';
 import { openProblem } from '../listening/closed.ts';
 import { TOKEN_OPTIONS } from '../listening/schema.ts';
 import { CLICKHOUSE_HTTP_DEFAULTS, PASSWORD_OPTIONS } from '../sources/clickhouse-http/schema.ts';
@@ -23,10 +26,21 @@ export function refuseOpen({ pipeline, config }: Settings): void {
   const sinks = Object.entries(config.sinks ?? {}).flatMap(([name, sink]) => {
     if (sink.type !== 'prometheus' || sink.listen === undefined || sink.listen === 'none') return [];
     const { listen } = sink;
-    return [{ path: ['sinks', name], problem: openProblem({ ...sink, listen, secrets: [TOKEN_OPTIONS] }) }];
+    const problem = openProblem({ ...sink, listen, secrets: [TOKEN_OPTIONS] }) ?? eventsProblem({ ...sink, listen });
+    return [{ path: ['sinks', name], problem }];
   });
   const problems = [...sources, ...sinks].flatMap(({ path, problem }) =>
     problem === undefined ? [] : [{ ...problem, path: [...path, ...problem.path] }],
   );
   if (problems.length > 0) throw pipeline.error(problems);
+}
+
+/** Metrics may be anybody's to see in a closed network; what log lines say is not. */
+function eventsProblem(sink: SinkConfigOf<'prometheus'> & { readonly listen: string }): Problem | undefined {
+  const { listen, events = false, token, token_file, tls } = sink;
+  const address = readAddress(listen);
+  const known = token !== undefined || token_file !== undefined || tls?.client_ca_file !== undefined;
+  if (!events || known || address === undefined || isLocal(address)) return undefined;
+  const message = `${listen} can be reached by other machines, and events show what log lines say: add token_file, or leave events out`;
+  return { path: ['events'], message };
 }

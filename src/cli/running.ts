@@ -8,6 +8,7 @@ import { BLOCK_LIMITS, Lane } from '../delivery/lane.ts';
 import { Lanes } from '../delivery/lanes.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import { UsageError } from '../errors.ts';
+import { Feed } from '../live/feed.ts';
 import type { Log } from '../log.ts';
 import { startPipeline, type Pipeline } from '../pipeline.ts';
 import { createPrometheusSink, StepRegistry, type PrometheusSink } from '../sinks/prometheus/index.ts';
@@ -17,13 +18,14 @@ import { detachStdin } from '../sources/stdin/detach.ts';
 import { Slabs } from '../slabs.ts';
 import type { SpoolRecord, Until } from '../spool/spool.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
+import { serveTail, type TailServer } from '../state/tail-socket.ts';
 import { inputs, type Inputs, type Reading } from './inputs.ts';
 import { refuseOpen } from './listeners.ts';
 import { readiness, Serving } from './serving.ts';
 import { refuseFixed, refuseSameLanes, type Plan } from './plan.ts';
 import { PodsOfRun } from './pods.ts';
 import { decoding, graceMs, metricsSettings, stateSettings, type MetricsSettings, type Settings } from './settings.ts';
-import { openState, type State } from './state.ts';
+import { NO_STATE, openState, type State } from './state.ts';
 import { createDeadLetterSink, plannedStores, type PlannedStore, droppable } from './stores.ts';
 import { teller } from './teller.ts';
 
@@ -56,6 +58,8 @@ export class Running {
   readonly registry = new StepRegistry();
   readonly ledger = new Ledger(this.registry);
   readonly lanes = new Lanes();
+  /** Of every record, for whoever watches. */
+  readonly #feed: Feed;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: RunningOptions;
@@ -78,6 +82,7 @@ export class Running {
   readonly #serving: Serving;
   readonly #pods: PodsOfRun;
   #queries: QueryServer | undefined;
+  #tail: TailServer | undefined;
   #pipeline: Pipeline | undefined;
 
   private constructor(options: RunningOptions, clock: Clock, log: Log) {
@@ -85,10 +90,12 @@ export class Running {
     this.#clock = clock;
     this.#log = log;
     this.#tell = teller(log);
+    this.#feed = new Feed(clock, () => ({ src: this.state.spool.src, seq: this.state.spool.last }));
     this.#pods = new PodsOfRun(clock, log, this.registry);
     this.#serving = new Serving(
       {
         registry: this.registry,
+        feed: this.#feed,
         readiness: () => readiness(this.all, this.state.spool),
         // The histograms have what the spool had when they began.
         counted: () => this.#prometheus === undefined || this.#prometheus.lane.settled >= this.#prometheus.counted,
@@ -106,6 +113,7 @@ export class Running {
       const checked = options.checked?.(settings) ?? settings;
       running.state = await openState(stateSettings(checked), clock, log, running.#slabs, (record) => {
         running.ledger.accept(record);
+        running.#feed.record(record);
         options.appended(record);
       });
       await running.#begin({ ...plan, settings: checked });
@@ -210,7 +218,13 @@ export class Running {
   async close(): Promise<void> {
     // It may not have come as far as the lane of the dead letters.
     const closing = this.all.map((lane: Lane | undefined) => lane?.sink.close());
-    await Promise.allSettled([this.#queries?.close(), this.#serving.close(), this.#pods.close(), ...closing]);
+    await Promise.allSettled([
+      this.#queries?.close(),
+      this.#tail?.close(),
+      this.#serving.close(),
+      this.#pods.close(),
+      ...closing,
+    ]);
     await (this.state as State | undefined)?.close();
   }
 
@@ -267,6 +281,7 @@ export class Running {
     });
     state.forsake(this.all.map(({ sink }) => laneOf(sink)));
     await this.#serving.at(plan.metrics?.place);
+    if (settings.state !== NO_STATE) this.#tail = await serveTail(settings.state, this.#feed, this.#clock, this.#log);
     const embedded = plan.stores.find((store) => store.embedded !== undefined)?.embedded;
     if (embedded !== undefined) this.#queries = await serveQueries(settings.state, embedded);
   }

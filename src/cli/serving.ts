@@ -3,22 +3,30 @@ import { startHttpServer, type HttpServer, type HttpServerOptions, type Readines
 import type { Lane } from '../delivery/lane.ts';
 import { Certificate } from '../listening/certificate.ts';
 import type { TokenListenerOptions } from '../listening/schema.ts';
+import type { Feed } from '../live/feed.ts';
 import { Secret } from '../listening/secret.ts';
 import type { Log } from '../log.ts';
 import type { Spool } from '../spool/spool.ts';
 import { METRICS } from './run-options.ts';
 
-/** `/metrics`, `/healthz` and `/readyz`, at an address that may change. */
+/** Where metrics are served, and whether events are beside them. */
+export interface ServingPlace extends TokenListenerOptions {
+  readonly events: boolean;
+}
+
+type ServingOptions = Omit<HttpServerOptions, 'listen' | 'feed'> & { readonly feed: Feed };
+
+/** `/metrics`, `/healthz`, `/readyz` and `/events`, at an address that may change. */
 export class Serving {
-  readonly #options: Omit<HttpServerOptions, 'listen'>;
+  readonly #options: ServingOptions;
   readonly #log: Log;
   readonly #optional: boolean;
   #server: HttpServer | undefined;
   /** As it was said. */
-  #place: TokenListenerOptions | undefined;
+  #place: ServingPlace | undefined;
 
   /** `optional`: an address that cannot be had is worth a warning, whatever it is. */
-  constructor(options: Omit<HttpServerOptions, 'listen'>, log: Log, optional = false) {
+  constructor(options: ServingOptions, log: Log, optional = false) {
     this.#options = options;
     this.#log = log;
     this.#optional = optional;
@@ -29,7 +37,7 @@ export class Serving {
   }
 
   /** Listens there, and nowhere else; undefined: nowhere. Throws a UsageError when it cannot, and then listens where it did before. */
-  async at(place: TokenListenerOptions | undefined): Promise<void> {
+  async at(place: ServingPlace | undefined): Promise<void> {
     const before = this.#server;
     if (before !== undefined && JSON.stringify(place) === JSON.stringify(this.#place)) return;
     if (place === undefined) {
@@ -45,7 +53,7 @@ export class Serving {
   }
 
   /** The default address may be taken by another steptap: that is worth a warning, not a failure. */
-  async #first(place: TokenListenerOptions): Promise<HttpServer | undefined> {
+  async #first(place: ServingPlace): Promise<HttpServer | undefined> {
     try {
       return await this.#start(place);
     } catch (error) {
@@ -57,7 +65,7 @@ export class Serving {
   }
 
   /** The new address is listened on before the old one is left, unless they are in each other's way. */
-  async #move(before: HttpServer, place: TokenListenerOptions): Promise<void> {
+  async #move(before: HttpServer, place: ServingPlace): Promise<void> {
     try {
       this.#server = await this.#start(place);
       await before.close();
@@ -72,10 +80,11 @@ export class Serving {
     }
   }
 
-  async #start({ listen, tls, token, token_file }: TokenListenerOptions): Promise<HttpServer> {
+  async #start({ listen, tls, token, token_file, events }: ServingPlace): Promise<HttpServer> {
     const certificate = tls === undefined ? undefined : new Certificate(tls, this.#log);
     const secret = Secret.of({ value: token, file: token_file }, 'token', this.#log);
-    return startHttpServer({ ...this.#options, listen, certificate, secret });
+    const feed = events ? this.#options.feed : undefined;
+    return startHttpServer({ ...this.#options, listen, certificate, secret, feed });
   }
 }
 

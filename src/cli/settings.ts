@@ -4,7 +4,7 @@ import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config
 import type { DecodeOptions } from '../decode.ts';
 import { ownOrigin } from '../kubernetes/own.ts';
 import { kubernetesRules } from '../kubernetes/rules.ts';
-import type { TokenListenerOptions } from '../listening/schema.ts';
+import { isLocal, readAddress } from '../listening/address.ts';
 import { bodyProperties } from '../posts/schema.ts';
 import { prometheusOptions, type PrometheusOptions } from '../sinks/prometheus/schema.ts';
 import { mostSeries } from '../sinks/prometheus/series.ts';
@@ -16,6 +16,7 @@ import { overlay } from './overlay.ts';
 import { DEFAULT_STATE, sizeAdvice, sizeOf } from './options.ts';
 import { privacyRules } from './privacy.ts';
 import type { RunFlags } from './run-options.ts';
+import type { ServingPlace } from './serving.ts';
 import { LEAST_BYTES, NO_STATE, type StateOptions } from './state.ts';
 import { namedStores } from './stores.ts';
 
@@ -86,7 +87,7 @@ export function stateSettings(settings: Settings): StateOptions {
 }
 
 export interface MetricsSettings extends Omit<PrometheusOptions, 'registry'> {
-  readonly place: TokenListenerOptions;
+  readonly place: ServingPlace;
 }
 
 /** Of the histogram: step, status, project, domain, task. */
@@ -103,7 +104,9 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
   const { listen = prometheusOptions.properties.listen.default } = said;
   if (listen === 'none') return undefined;
   const { tls, token, token_file, insecure } = said;
-  const place = { listen, ...present({ tls, token, token_file, insecure }) };
+  const address = readAddress(listen);
+  const { events = address !== undefined && isLocal(address) } = said;
+  const place = { listen, events, ...present({ tls, token, token_file, insecure }) };
   const { steps = [], workflow_label = false, max_series, buckets } = said;
   if (buckets?.some((bound, n) => n > 0 && bound <= buckets[n - 1]!) === true) {
     throw pipeline.error([

@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
 import { openEmbedded, type Embedded } from '../sinks/clickhouse/embedded.ts';
+import { listenAlone, socketPath } from './socket.ts';
 
 /*
  * The embedded engine lets one process at a time have its directory. While a run writes to it, queries go to that run, through a UNIX socket that its owner
@@ -16,20 +13,10 @@ export interface QueryServer {
 }
 
 const LONGEST_QUERY = 1 << 20;
-/** Linux takes 107 bytes for a socket's path. */
-const LONGEST_PATH = 100;
-
-/** Where the socket of a state directory is: in it, or under the temporary directory when its path is too long for a socket. */
-export function socketPath(state: string): string {
-  const path = join(resolve(state), 'query.sock');
-  if (Buffer.byteLength(path) <= LONGEST_PATH) return path;
-  const name = createHash('sha256').update(path).digest('hex').slice(0, 24);
-  return join(tmpdir(), `steptap-${process.getuid?.() ?? 0}-${name}.sock`);
-}
+const socketOf = (state: string): string => socketPath(state, 'query.sock');
 
 /** Answers queries on the engine in `path` while the run has it. The caller holds the lock of `state`. */
 export async function serveQueries(state: string, path: string): Promise<QueryServer> {
-  const socket = socketPath(state);
   let engine: Promise<Embedded> | undefined;
   const opened = async (): Promise<Embedded> => {
     // One for all queries, also for two that come at once; one that did not open is tried again.
@@ -52,17 +39,7 @@ export async function serveQueries(state: string, path: string): Promise<QuerySe
       }
     })();
   });
-  rmSync(socket, { force: true });
-  const before = process.umask(0o177);
-  try {
-    await new Promise<void>((done, failed) => {
-      server.once('error', failed);
-      server.listen(socket, done);
-    });
-  } finally {
-    process.umask(before);
-  }
-  chmodSync(socket, 0o600);
+  await listenAlone(server, socketOf(state));
   return {
     async close() {
       server.closeAllConnections();
@@ -77,7 +54,7 @@ export async function serveQueries(state: string, path: string): Promise<QuerySe
 /** Asks the run that has the engine; undefined when there is none. Rejects with the engine's message. */
 export function askRun(state: string, sql: string): Promise<string | undefined> {
   return new Promise((done, failed) => {
-    const outgoing = request({ socketPath: socketPath(state), method: 'POST', path: '/' }, (response) => {
+    const outgoing = request({ socketPath: socketOf(state), method: 'POST', path: '/' }, (response) => {
       void (async () => {
         try {
           const text = await readBody(response, Number.POSITIVE_INFINITY);

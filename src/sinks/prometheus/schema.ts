@@ -18,6 +18,11 @@ export const prometheusOptions = {
     },
     ...listenerProperties,
     ...tokenProperties,
+    events: {
+      type: 'boolean',
+      description:
+        'Shows the events themselves on `/events` as they are stored, as server-sent events, also what log lines say, to whom `/metrics` is told. By default only at an address of this machine; one that other machines can reach needs `token_file` for it, or certificates of its clients, whatever `insecure` says.',
+    },
     steps: {
       type: 'array',
       description: 'The only values of the label `step`; others become `__other__`. Empty: any, up to `max_series`.',
