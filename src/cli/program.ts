@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, (log: Log) => Promise<Command>>> = {
   check: async () => (await import('./check.ts')).checkCommand(),
   exec: async () => (await import('./exec.ts')).execCommand(),
   tap: async (log) => (await import('./tap.ts')).tapCommand(log),
+  tail: async () => (await import('./tail.ts')).tailCommand(),
   query: async () => (await import('./query.ts')).queryCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
   ddl: async (log) => (await import('./ddl.ts')).ddlCommand(log),

@@ -25,6 +25,8 @@ const PIPELINE = 'sources: { pods: { type: file, path: pod.log } }\nsinks: { fil
 
 /** Such a run does not end by itself: it is stopped when it has begun. */
 const ENDLESS = /--follow\b/;
+/** Nor does this, which looks at one that goes on. */
+const WATCHES = /\bsteptap tail\b/;
 
 export interface Result {
   readonly code: number | null;
@@ -98,7 +100,9 @@ export class Place {
     const cwd = join(this.#root, home);
     const { PATH = '' } = process.env;
     // The shell outlives the signal, and tells how the run ended.
-    const endless = ENDLESS.test(text);
+    const watches = WATCHES.test(text) && before.length === 0;
+    const watched = watches ? await this.#follow(cwd) : undefined;
+    const endless = ENDLESS.test(text) || watches;
     const program = spawn('sh', ['-c', endless ? `trap : TERM; ${text}` : text], {
       cwd,
       env: { PATH: [...path, PATH].join(':'), HOME: cwd, ...env },
@@ -109,14 +113,28 @@ export class Place {
     let stopped = !endless;
     const hear = (piece: Buffer): void => {
       said += piece.toString('utf8');
-      if (stopped || !said.includes(' is ready')) return;
+      if (stopped || !said.includes(watches ? 'watching' : ' is ready')) return;
       stopped = true;
       process.kill(-program.pid!, 'SIGTERM');
     };
     program.stdout.on('data', hear);
     program.stderr.on('data', hear);
     const [code] = (await once(program, 'close')) as [number | null];
+    await watched?.();
     return { code, said };
+  }
+
+  /** A run that goes on until it is told to end. */
+  async #follow(cwd: string): Promise<() => Promise<void>> {
+    const args = ['--input', 'pod.log', '--follow', '--no-store', '--metrics', 'none'];
+    const run = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(run, 'close');
+    let said = '';
+    while (!said.includes('storing in')) said += String((await once(run.stderr, 'data'))[0]);
+    return async () => {
+      run.kill('SIGKILL');
+      await ended;
+    };
   }
 
   /** What steptap is called with in it, as the shell reads it: a list of words for each call. Nothing is run but the shell. */
