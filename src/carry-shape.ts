@@ -1,6 +1,7 @@
 import { VERSION, type Carry, type FailedCarry, type OpenCarry, type OriginCarry, type PartialCarry } from './carry.ts';
 import type { Captured } from './dialects/flytekit/capture.ts';
 import type { Failed } from './dialects/flytekit/fast.ts';
+import type { Timing } from './dialects/flytekit/timing.ts';
 import type { Level } from './dialects/log/level.ts';
 import type { OpenStack } from './dialects/log/pending.ts';
 import type { StackState } from './dialects/log/stack.ts';
@@ -25,16 +26,18 @@ const partial = object<PartialCarry>({ origin, text, length: count, lines: count
 const when = object<When>({ us: number, from: oneOf<When['from']>('line', 'runtime', 'arrival') });
 
 const state = object<StackState>({
-  at: oneOf<StackState['at']>('captured', 'frames', 'raised', 'chained', 'group', 'java', 'go'),
+  at: oneOf<StackState['at']>('captured', 'frames', 'raised', 'chained', 'group', 'java', 'go', 'sql', 'told'),
   indent: count,
   prefix: text,
   held: count,
 });
 
+const level = oneOf<Level>('TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL');
+
 const stack = object<OpenStack>({
   state,
   when,
-  level: oneOf<Level>('TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'),
+  level: optional(level),
   logger: optional(text),
   text,
   lines: count,
@@ -53,13 +56,30 @@ const captured = object<Captured>({
   blank: count,
 });
 
+const timing = object<Timing>({
+  when,
+  message: text,
+  level: optional(level),
+  logger: optional(text),
+  attributes: list(pair(text)),
+  lines: count,
+});
+
 const identity = object<Failed['identity']>({ execution_id: text, task: text, task_project: text, task_domain: text });
 
 const carry = object<Carry>({
   v: oneOf(VERSION),
   cut: list(partial),
   recorded: list(partial),
-  open: list(object<OpenCarry>({ origin, offset: count, stack: optional(stack), captured: optional(captured) })),
+  open: list(
+    object<OpenCarry>({
+      origin,
+      offset: count,
+      stack: optional(stack),
+      captured: optional(captured),
+      timings: optional(list(timing)),
+    }),
+  ),
   failed: list(object<FailedCarry>({ origin, failed: list(object<Failed>({ identity, ts_us: number })) })),
 });
 

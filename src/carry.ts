@@ -1,5 +1,6 @@
 import type { Captured } from './dialects/flytekit/capture.ts';
 import type { Failed } from './dialects/flytekit/fast.ts';
+import type { Timing } from './dialects/flytekit/timing.ts';
 import type { OpenStack } from './dialects/log/pending.ts';
 import type { Origin, OriginFields, Origins } from './origin.ts';
 
@@ -35,12 +36,13 @@ export interface PartialCarry {
   readonly time: string;
 }
 
-/** A stack or a captured error of one stream. */
+/** A stack, a captured error and timings of one stream. */
 export interface OpenCarry {
   readonly origin: OriginCarry;
   readonly offset: number;
   readonly stack?: OpenStack | undefined;
   readonly captured?: Captured | undefined;
+  readonly timings?: Timing[] | undefined;
 }
 
 /** The steps of one stream that failed lately. */

@@ -8,6 +8,7 @@ import type { CustomEvents } from './dialects/custom/index.ts';
 import type { Dialect, Emit, Line } from './dialects/dialect.ts';
 import { Flytekit } from './dialects/flytekit/index.ts';
 import { LogDialect } from './dialects/log/index.ts';
+import type { RepeatOptions } from './dialects/log/repeat-options.ts';
 import { SourceMemory } from './dialects/memory.ts';
 import { DIALECTS } from './dialects/registry.ts';
 import { Steptap } from './dialects/steptap/index.ts';
@@ -37,6 +38,8 @@ export interface DecodeOptions {
   readonly max_line_bytes: number;
   /** False: events of kind `log` are counted and not stored. */
   readonly logs: boolean;
+  /** Of lines that say the same over and over, how many are stored. */
+  readonly repeats?: RepeatOptions | undefined;
   /** Dialects whose lines are read like any others: `flytekit`, those of DIALECTS. */
   readonly disabled?: ReadonlySet<string>;
   /** False: every line goes to the reference decoder. */
@@ -162,7 +165,7 @@ export class Decoder implements Emit {
     this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
     const strictest = this.#custom?.privacy ?? this.#privacy;
     if (source.framing === 'rows') this.#rows = new Steptap(strictest, this, options.events?.labels ?? []);
-    this.#log = new LogDialect(this.#times, this.#privacy, this.#flytekit, this);
+    this.#log = new LogDialect(made, this.#flytekit, this.#dialects, options.repeats);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(
       { cut: this.#partials, recorded: this.#recorded, log: this.#log, failures: this.#flytekit.failures },
@@ -406,10 +409,10 @@ export class Decoder implements Emit {
     } else if (record === 'line') {
       this.#joined(line, true);
     } else if (this.#flytekit.step(value, decoded, line, record === 'merged')) {
-      this.#log.interrupt(line.origin);
+      this.#log.stepped(value, line.origin);
     } else if (this.#custom?.take(value, decoded, line, record === 'merged') === true) {
       this.#log.interrupt(line.origin);
-    } else if (this.#dialects.some((dialect) => dialect.take(value, decoded, line, record === 'merged'))) {
+    } else if (this.#dialects.some((dialect) => dialect.take?.(value, decoded, line, record === 'merged') === true)) {
       this.#log.interrupt(line.origin);
     } else {
       this.#log.json(value, decoded, line, record === 'merged');

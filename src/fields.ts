@@ -33,6 +33,7 @@ const TIMED: readonly EventTable[] = ['steps', 'events', 'tasks'];
 const TOLD: readonly EventTable[] = ['logs', 'events'];
 const ENDED: readonly EventTable[] = ['events', 'tasks'];
 const FAILED: readonly EventTable[] = ['steps', 'logs', 'events', 'tasks'];
+const BLAMED: readonly EventTable[] = ['logs', 'events', 'tasks'];
 const ENGINES: readonly EventTable[] = ['events', 'resources', 'tasks'];
 const TASKS: readonly EventTable[] = ['tasks'];
 const RESOURCES: readonly EventTable[] = ['resources'];
@@ -85,7 +86,7 @@ export const FIELDS: readonly Field[] = [
   field('process_time_s', 'Nullable(Float64)', 'double', TIMED, 'CPU seconds of the whole process, threads included'),
   field('error_type', low, 'keyword', FAILED, 'exception class as it was written'),
   field('root_error_type', low, 'keyword', ENDED, 'the true exception class, from the captured trace'),
-  field('error_kind', low, 'keyword', ENDED, '`user` or `system`'),
+  field('error_kind', low, 'keyword', BLAMED, '`user` or `system`'),
   field('execution_id', text, 'keyword', ALL, 'execution (Flyte), run (Flyte 2)'),
   field('workflow', low, 'keyword', ALL, 'name of the workflow'),
   field('task', low, 'keyword', ALL, 'name of the task, dotted'),

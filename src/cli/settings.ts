@@ -2,6 +2,7 @@ import { loadPipeline, type LoadedPipeline } from '../config/load.ts';
 import type { Path } from '../config/document.ts';
 import { limitsOptions, type PipelineConfig, type SinkConfigOf } from '../config/schema.ts';
 import type { DecodeOptions } from '../decode.ts';
+import { REPEAT_DEFAULTS } from '../dialects/log/repeat-options.ts';
 import { ownOrigin } from '../kubernetes/own.ts';
 import { kubernetesRules } from '../kubernetes/rules.ts';
 import { isLocal, readAddress } from '../listening/address.ts';
@@ -62,6 +63,7 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
     logs: dialects.log?.store ?? true,
+    repeats: { ...REPEAT_DEFAULTS, ...dialects['flyte-services']?.repeats },
     disabled: new Set(Object.keys(dialects).filter((name) => dialects[name]?.enabled === false)),
     fast: true,
   };

@@ -3,6 +3,7 @@ import type { EventOptions } from '../dialects/custom/schema.ts';
 import { EVENT_TABLES } from '../fields.ts';
 import { kubernetesOptions, type KubernetesOptions } from '../kubernetes/schema.ts';
 import { CONSTANT_FIELDS } from '../origin.ts';
+import { repeatOptions, type RepeatOptions } from '../dialects/log/repeat-options.ts';
 import { privacyOptions } from '../privacy/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import type { clickhouseHttpOptions } from '../sources/clickhouse-http/schema.ts';
@@ -42,6 +43,16 @@ export const enrichmentOptions = {
 
 export const dialectOptions = {
   flytekit: dialect('Steps, errors and telemetry of flytekit.'),
+  flyte2: dialect('Timers and log lines of the Flyte 2 SDK.'),
+  'flyte-services': {
+    type: 'object',
+    description: "Log lines of Flyte's own services.",
+    additionalProperties: false,
+    properties: {
+      ...dialect('').properties,
+      repeats: repeatOptions,
+    },
+  },
   orchest: dialect("Deliveries of Orchest's webhooks, and its telemetry."),
   log: {
     type: 'object',
@@ -164,7 +175,12 @@ export type SinkConfigOf<Type extends SinkType> = Extract<SinkConfig, { readonly
 /** What a pipeline says: only what was given, no default. Every source and sink has its type. */
 export interface PipelineConfig {
   readonly sources?: Readonly<Record<string, SourceConfig>>;
-  readonly dialects?: Readonly<Record<string, { readonly enabled?: boolean; readonly store?: boolean } | undefined>>;
+  readonly dialects?: Readonly<
+    Record<
+      string,
+      { readonly enabled?: boolean; readonly store?: boolean; readonly repeats?: Partial<RepeatOptions> } | undefined
+    >
+  >;
   readonly events?: Readonly<Record<string, EventOptions>>;
   readonly enrichment?: {
     readonly constants?: Readonly<Record<string, string>>;

@@ -2,6 +2,7 @@ import type { Tuple } from '../batch.ts';
 import type { EventTable } from '../fields.ts';
 import type { Origin } from '../origin.ts';
 import type { Privacy } from '../privacy/index.ts';
+import type { LogFields, Voice } from './log/compose.ts';
 import type { Times } from './when.ts';
 
 /** A line behind its framing. One object is used again for every line: whoever keeps something of it copies that. */
@@ -40,7 +41,12 @@ export interface Dialect {
    * True when the object is one of its lines: then it is done, as events, as a rejection or as blank, with `line.lines` counted once. Must be quick to say no: every JSON line that is no step
    * asks. `text` is the object as it was written, decoded. `wrapped`: an agent has put keys of its own (TRANSPORT_KEYS) beside the line's.
    */
-  take(value: Readonly<Record<string, unknown>>, text: string, line: Line, wrapped: boolean): boolean;
+  take?(value: Readonly<Record<string, unknown>>, text: string, line: Line, wrapped: boolean): boolean;
+  /**
+   * Whose an ordinary log line is, if it is one of its own: undefined if not. `written`: the JSON object, or the text (of a stack all of it), without colours. Must be quick to say no: every
+   * line that is no event asks.
+   */
+  says?(log: LogFields, origin: Origin, written: Readonly<Record<string, unknown>> | string): Voice | undefined;
   /** What text that is no JSON says it is, for a person: `a task event`. It then becomes a rejection, not a log. */
   claims?(text: string): string | undefined;
 }

@@ -304,7 +304,7 @@ dialects: { log: { store: false } }
   const found = Object.fromEntries(saidBy(ended).map(({ what, found: text }) => [what, text]));
   expect(found).toMatchObject({
     files: 'p.yaml',
-    dialects: 'flytekit, log (counted, not stored)',
+    dialects: 'flytekit, flyte2, flyte-services, log (counted, not stored)',
     constants: 'namespace=ml',
     privacy: 'params none; attributes all; mask token; hash email (its secret is there)',
   });

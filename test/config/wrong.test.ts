@@ -114,7 +114,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'a dialect that is none',
     'dialects: { flyte: {} }',
-    'p:1:13: dialects.flyte: there is no such dialect; did you mean flytekit?',
+    'p:1:13: dialects.flyte: there is no such dialect; did you mean flyte2?',
   ],
   [
     'a name that is none',

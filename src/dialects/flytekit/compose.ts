@@ -1,7 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 import { flat, quote } from '../../bytes.ts';
 import type { Observer } from '../../observer.ts';
-import type { Origin } from '../../origin.ts';
+import type { App, Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
@@ -44,8 +44,17 @@ export interface Settled {
   readonly tuples: (Tuple | undefined)[];
   /** The same with what a URI adds, by that: an execution has few nodes and attempts, and many files. */
   mined: Map<string, Settled> | undefined;
-  /** Columns of identity and origin and what ends the row, as bytes, when somebody asked. */
-  rest?: Uint8Array;
+  /** Columns of identity and origin and what ends the row, when somebody asked. */
+  rest?: Rest;
+}
+
+/** Whose flytekit's lines are, where neither labels nor the pipeline say it. */
+export const FLYTEKIT: App = { app: 'flytekit', component: 'task' };
+
+/** `columns`: where those end. */
+export interface Rest {
+  readonly bytes: Uint8Array;
+  readonly columns: number;
 }
 
 /** The columns that every step has alike. */
@@ -86,7 +95,7 @@ export class StepComposer {
     if (storable(start_us)) row += `,"ts_start":"${formatTime(start_us)}"`;
     row += `${name.fragment}"${fields.status}","wall_time_s":${fields.wall_time_s},"process_time_s":${fields.process_time_s}`;
     if (fields.error_type !== '') row += `,"error_type":${quote(fields.error_type)}`;
-    row += identity.fragment + origin.fragment;
+    row += identity.fragment + origin.of(FLYTEKIT);
     if (fields.params !== '') row += `,"params":${fields.params}`;
     const attributes = join(name.attribute, fields.attributes);
     if (attributes !== '') row += `,"attributes":{${attributes}}`;

@@ -3,7 +3,7 @@ import type { Privacy } from '../../privacy/index.ts';
 import type { RowsBuilder } from '../../rows.ts';
 import { storable } from '../../time.ts';
 import type { Times } from '../when.ts';
-import type { Settled, StepComposer } from './compose.ts';
+import { FLYTEKIT, type Rest, type Settled, type StepComposer } from './compose.ts';
 import type { Identities } from './identities.ts';
 import type { LineIdentity } from './identity.ts';
 import { KnownIdentities, LONGEST_IDENTITY } from './known-identities.ts';
@@ -101,11 +101,10 @@ export class FastSteps {
       const target = bytes.latin1Slice(scan.stepStart + prefix.text.length, scan.stepEnd);
       settled = this.#composer.settle(line, origin, target);
     }
-    const rest = (settled.rest ??= rowEnd(settled, origin));
+    const { bytes: rest, columns } = (settled.rest ??= rowEnd(settled, origin));
     to.reserve(rest.length + 1);
     if (tail === undefined && name.attribute === '' && lines === 1) to.put(rest);
     else {
-      const columns = settled.identity.fragment.length + origin.fragment.length;
       to.put(rest.subarray(0, columns));
       writeLast(to, tail, name.attribute, lines);
       to.reserve(rest.length + 1);
@@ -126,9 +125,10 @@ export class FastSteps {
 }
 
 /** The columns of identity and origin, and what ends a row with nothing between them. */
-function rowEnd({ identity: { fragment, provenance } }: Settled, origin: Origin): Uint8Array {
+function rowEnd({ identity: { fragment, provenance } }: Settled, origin: Origin): Rest {
+  const columns = fragment + origin.of(FLYTEKIT);
   const end = provenance === '' ? '}' : `,"provenance":"${provenance}"}`;
-  return Buffer.from(fragment + origin.fragment + end, 'latin1');
+  return { bytes: Buffer.from(columns + end, 'latin1'), columns: columns.length };
 }
 
 /** Params are redacted and escapes grow: a tail may come out longer than it went in. */

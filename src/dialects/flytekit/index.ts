@@ -2,7 +2,7 @@ import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import type { RowsBuilder } from '../../rows.ts';
 import type { Emit, Line } from '../dialect.ts';
-import { errorRow } from '../log/compose.ts';
+import { errorRow, rowText } from '../log/compose.ts';
 import type { Times } from '../when.ts';
 import { capturedType, tellCaptured, type Captured } from './capture.ts';
 import { StepComposer, type StepFields } from './compose.ts';
@@ -11,6 +11,7 @@ import { FastSteps } from './fast.ts';
 import { Identities } from './identities.ts';
 import { settle, UNKNOWN_LINE, type Identity } from './identity.ts';
 import { claimsStep, readReference, textClaimsStep } from './reference.ts';
+import { tellTiming, timingRow, type Timing } from './timing.ts';
 
 /** What is remembered of steps from line to line, whatever log they are in. */
 export class StepTools {
@@ -107,8 +108,8 @@ export class Flytekit {
   error(error: Captured, origin: Origin): void {
     const root_error_type = capturedType(error);
     if (this.#privacy.tell !== undefined) tellCaptured(error, this.#privacy.tell);
-    const attributes: [string, string][] = error.reason === '' ? [] : [['reason', error.reason]];
-    const { row, tuple } = errorRow(
+    const attributes = new Map(error.reason === '' ? [] : [['reason', error.reason]]);
+    const row = errorRow(
       {
         when: error.when,
         message: error.trace === '' ? error.reason : error.trace,
@@ -123,7 +124,14 @@ export class Flytekit {
       origin,
       this.#privacy,
     );
-    this.#emit.event('events', row, tuple, Number.NaN, error.lines);
+    this.#emit.event('events', rowText(row), row.tuple, Number.NaN, error.lines);
+  }
+
+  /** A step that only a line of text tells of. */
+  timing(timing: Timing, origin: Origin): void {
+    if (this.#privacy.tell !== undefined) tellTiming(this.#privacy.tell);
+    const { row, tuple, duration } = timingRow(timing, origin, this.#composer, this.#privacy);
+    this.#emit.event('steps', row, tuple, duration, timing.lines);
   }
 
   #done(line: Line): void {

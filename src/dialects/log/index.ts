@@ -1,22 +1,27 @@
 import { decodeUtf8 } from '../../bytes.ts';
 import type { Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
-import type { Emit, Line } from '../dialect.ts';
+import type { Dialect, DialectTools, Emit, Line } from '../dialect.ts';
 import { capture, captureText, newCapture, startsCapture, type Captured } from '../flytekit/capture.ts';
 import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
 import type { Flytekit } from '../flytekit/index.ts';
 import { TRANSPORT_KEYS } from '../flytekit/keys.ts';
 import { paramsObject } from '../flytekit/params.ts';
+import { isOf, MOST_WAITING, readTiming, type Timing } from '../flytekit/timing.ts';
 import type { Times, When } from '../when.ts';
-import { logRow, type LogFields } from './compose.ts';
+import { logRow, rowText, type LogFields, type Voice } from './compose.ts';
 import { rootErrorType } from './error-type.ts';
 import { readJsonLog } from './json.ts';
 import { Pending, sizeOf, type Open, type OpenStack } from './pending.ts';
+import { REPEAT_DEFAULTS, type RepeatOptions } from './repeat-options.ts';
+import { Repeats } from './repeats.ts';
+import { readSql } from './sql.ts';
 import { continueStack, startStack } from './stack.ts';
 import { collapseProgress, stripAnsi } from './terminal.ts';
 import { tellObject, tellStack, tellTerminal, tellText } from './tell.ts';
 import { readText } from './text.ts';
 
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
 const NO_KEYS: ReadonlySet<string> = new Set();
 /** The logger on which flytekit prints the errors it captured. */
 const FRAMEWORK = 'flytekit';
@@ -36,17 +41,27 @@ export class LogDialect {
   readonly #emit: Emit;
   readonly pending = new Pending();
   readonly #identities = new WeakMap<Origin, Identity>();
+  /** Those that know their own among ordinary logs. */
+  readonly #dialects: readonly Dialect[];
+  readonly #repeats: Repeats;
 
-  constructor(times: Times, privacy: Privacy, flytekit: Flytekit, emit: Emit) {
+  constructor(
+    { times, privacy, emit, memory }: DialectTools,
+    flytekit: Flytekit,
+    dialects: readonly Dialect[],
+    repeats: RepeatOptions = REPEAT_DEFAULTS,
+  ) {
     this.#times = times;
     this.#privacy = privacy;
     this.#flytekit = flytekit;
     this.#emit = emit;
+    this.#dialects = dialects.filter(({ says }) => says !== undefined);
+    this.#repeats = new Repeats(repeats, memory, emit, times.monotonic(), privacy.tell);
   }
 
   /** True while an event is unfinished, of any stream. */
   get open(): boolean {
-    return this.pending.count > 0;
+    return this.pending.count > 0 || this.#repeats.open;
   }
 
   /** True while something of this stream is unfinished: a line of another kind may end it. */
@@ -64,8 +79,9 @@ export class LogDialect {
     if (log.logger === TELEMETRY && params !== undefined) {
       log.attributes.set('params', decodeUtf8(paramsObject(params, this.#privacy)));
     }
-    if (log.logger === FRAMEWORK && this.#captures(log.message, log.when, line)) return;
-    this.#log({ ...log, lines: line.lines }, line.origin);
+    const fields = { ...log, lines: line.lines };
+    if (log.logger === FRAMEWORK && this.#framework(fields, line)) return;
+    this.#log(fields, line.origin, value);
   }
 
   /** A line of text, decoded. */
@@ -86,14 +102,16 @@ export class LogDialect {
     if (this.#privacy.tell !== undefined) tellText(told, said, this.#privacy.tell);
     const time = said.time;
     const when = time === undefined ? this.#times.ofNone(line.time) : this.#times.of(time, line.time);
-    if (said.logger === FRAMEWORK && this.#captures(said.message, when, line)) return;
+    const fields = { ...said, when, attributes: new Map(said.attributes), lines: line.lines };
+    if (said.logger === FRAMEWORK && this.#framework(fields, line)) return;
     const state = startStack(text);
     if (state !== undefined) {
+      const level = said.level ?? (state.at === 'sql' ? undefined : 'ERROR');
       if (said.level === undefined) this.#privacy.tell?.from('level', 'a stack is an ERROR');
       const stack: OpenStack = {
         state,
         when,
-        level: said.level ?? 'ERROR',
+        level,
         logger: said.logger,
         text: said.message,
         lines: line.lines,
@@ -103,12 +121,13 @@ export class LogDialect {
       this.#privacy.tell?.waits(stack);
       return;
     }
-    this.#log({ ...said, when, attributes: said.attributes ?? [], lines: line.lines }, line.origin);
+    this.#log(fields, line.origin, told);
   }
 
   /** Lets go of the events whose last line came before `before` (monotonic milliseconds). */
   flush(before: number): void {
     for (const [origin, open] of this.pending.older(before)) this.#end(origin, open);
+    if (this.#repeats.open) this.#repeats.flush(this.#now(), before === Number.POSITIVE_INFINITY);
   }
 
   /** Offset in the source of the oldest unfinished event; infinite if there is none. */
@@ -127,7 +146,21 @@ export class LogDialect {
   #end(origin: Origin, open: Open): void {
     this.#endStack(open, origin);
     this.#endCapture(open, origin);
+    for (const timing of open.timings ?? []) this.#endTiming(timing, origin);
+    open.timings = undefined;
     this.pending.settle(origin, open);
+  }
+
+  /** A step has come in this stream. If it is that of a timing, it says all that this did, which then is a log. */
+  stepped(step: Readonly<Record<string, unknown>>, origin: Origin): void {
+    const timings = this.pending.of(origin)?.timings ?? [];
+    const at = timings.findIndex((timing) => isOf(timing, step['step'], step['wall_time_s']));
+    const [timing] = at === -1 ? [] : timings.splice(at, 1);
+    if (timing !== undefined) {
+      this.#privacy.tell?.ends(timing);
+      this.#log({ ...timing, attributes: new Map(timing.attributes) }, origin, timing.message);
+    }
+    this.interrupt(origin);
   }
 
   /** Another kind of line has come in this stream: its stack, if one is open, is whole. */
@@ -142,10 +175,33 @@ export class LogDialect {
     this.pending.settle(origin, open);
   }
 
+  /** True when a line of the framework's own logger is more than a log. */
+  #framework(fields: LogFields, line: Line): boolean {
+    if (!this.#flytekit.enabled) return false;
+    return this.#captures(fields.message, fields.when, line) || this.#waits(fields, line);
+  }
+
+  /** True when it tells how long a step took: then it waits for that step. */
+  #waits({ when, message, level, logger, attributes, lines }: LogFields, { origin, offset }: Line): boolean {
+    if (readTiming(message) === undefined) return false;
+    const open = this.pending.start(origin, this.#now(), offset);
+    const timing: Timing = { when, message, level, logger, attributes: [...attributes], lines };
+    open.timings = [...(open.timings ?? []), timing];
+    open.touched = this.#now();
+    this.#privacy.tell?.waits(timing);
+    if (open.timings.length > MOST_WAITING) this.#endTiming(open.timings.shift()!, origin);
+    return true;
+  }
+
+  #endTiming(timing: Timing, origin: Origin): void {
+    this.#privacy.tell?.ends(timing);
+    this.#flytekit.timing(timing, origin);
+  }
+
   /** Offers a message of the framework's logger to the error that is being printed. */
   #captures(message: string, when: When, line: Line): boolean {
     const open = this.pending.of(line.origin);
-    if (!this.#flytekit.enabled || (open?.captured === undefined && !startsCapture(message))) return false;
+    if (open?.captured === undefined && !startsCapture(message)) return false;
     const entry = open ?? this.pending.start(line.origin, this.#now(), line.offset);
     entry.captured ??= newCapture(when);
     let step = capture(entry.captured, message, line.lines);
@@ -166,6 +222,7 @@ export class LogDialect {
 
   /** True when the text belongs to what is open in its stream. */
   #continues(open: Open, text: string, line: Line): boolean {
+    if (open.stack === undefined && open.captured === undefined) return false;
     open.touched = this.#now();
     if (open.captured !== undefined) {
       if (captureText(open.captured, text, line.lines) === 'taken') {
@@ -233,18 +290,11 @@ export class LogDialect {
     open.stack = undefined;
     this.#privacy.tell?.ends(stack);
     if (this.#privacy.tell !== undefined) tellStack(stack, this.#privacy.tell);
-    this.#log(
-      {
-        when: stack.when,
-        message: stack.text,
-        level: stack.level,
-        logger: stack.logger,
-        error_type: rootErrorType(stack.text),
-        attributes: [],
-        lines: stack.lines,
-      },
-      origin,
-    );
+    const { when, logger, text, lines } = stack;
+    const sql = stack.state.at === 'told' ? readSql(text) : undefined;
+    const { message, level, attributes } = sql ?? { message: text, level: stack.level, attributes: NO_ATTRIBUTES };
+    const error_type = sql === undefined ? rootErrorType(text) : undefined;
+    this.#log({ when, message, level, logger, error_type, attributes, lines }, origin, text);
     // Only blank lines are held back, and they turned out not to belong.
     for (const held of stack.perhaps) {
       this.#privacy.tell?.ends(held);
@@ -252,18 +302,29 @@ export class LogDialect {
     }
   }
 
-  #log(fields: LogFields, origin: Origin): void {
+  /** `written`: see Dialect.says. */
+  #log(fields: LogFields, origin: Origin, written: Readonly<Record<string, unknown>> | string): void {
     if (!this.#emit.logs) {
       this.#emit.filtered('log', fields.lines);
       return;
+    }
+    const voice = this.#voice(fields, origin, written);
+    const row = logRow(fields, voice, origin, this.#privacy);
+    if (voice.repeats === true && this.#repeats.hold(row, this.#now())) return;
+    this.#emit.event('logs', rowText(row), row.tuple, Number.NaN, fields.lines);
+  }
+
+  #voice(fields: LogFields, origin: Origin, written: Readonly<Record<string, unknown>> | string): Voice {
+    for (const dialect of this.#dialects) {
+      const voice = dialect.says!(fields, origin, written);
+      if (voice !== undefined) return voice;
     }
     let identity = this.#identities.get(origin);
     if (identity === undefined) {
       identity = settle(UNKNOWN_LINE, origin);
       this.#identities.set(origin, identity);
     }
-    const { row, tuple } = logRow(fields, identity, origin, this.#privacy);
-    this.#emit.event('logs', row, tuple, Number.NaN, fields.lines);
+    return { dialect: 'log', app: undefined, identity };
   }
 
   #now(): number {

@@ -1,6 +1,7 @@
 import { originCarry, originOf, originSize, type OpenCarry } from '../../carry.ts';
 import type { Origin, Origins } from '../../origin.ts';
 import type { Captured } from '../flytekit/capture.ts';
+import type { Timing } from '../flytekit/timing.ts';
 import type { When } from '../when.ts';
 import type { Level } from './level.ts';
 import type { StackState } from './stack.ts';
@@ -9,7 +10,7 @@ import type { StackState } from './stack.ts';
 export interface OpenStack {
   state: StackState;
   readonly when: When;
-  readonly level: Level;
+  readonly level: Level | undefined;
   readonly logger?: string | undefined;
   /** Its text so far, and blank lines that belong to it only if more of it comes. */
   text: string;
@@ -21,7 +22,9 @@ export interface OpenStack {
 export interface Open {
   stack?: OpenStack | undefined;
   captured?: Captured | undefined;
-  /** Monotonic milliseconds of its last line. */
+  /** Of steps that may follow. */
+  timings?: Timing[] | undefined;
+  /** Monotonic milliseconds of the last line of these. */
   touched: number;
   /** Of its first line, in the source. */
   readonly offset: number;
@@ -50,7 +53,8 @@ export class Pending {
 
   /** Forgets a stream in which nothing is open any more. */
   settle(origin: Origin, open: Open): void {
-    if (open.stack === undefined && open.captured === undefined) this.#open.delete(origin);
+    const { stack, captured, timings = [] } = open;
+    if (stack === undefined && captured === undefined && timings.length === 0) this.#open.delete(origin);
   }
 
   /** Those whose last line came before `before`. */
@@ -71,28 +75,30 @@ export class Pending {
   }
 
   carry(): OpenCarry[] {
-    return [...this.#open].map(([origin, { stack, captured, offset }]) => ({
+    return [...this.#open].map(([origin, { stack, captured, timings = [], offset }]) => ({
       origin: originCarry(origin),
       offset,
       // Copies: what is open goes on.
       ...(stack === undefined ? {} : { stack: { ...stack, perhaps: [...stack.perhaps] } }),
       ...(captured === undefined ? {} : { captured: { ...captured } }),
+      ...(timings.length === 0 ? {} : { timings: [...timings] }),
     }));
   }
 
   restore(carried: readonly OpenCarry[], origins: Origins, now: number): void {
-    for (const { origin, offset, stack, captured } of carried) {
-      this.#open.set(originOf(origin, origins), { touched: now, offset, stack, captured });
+    for (const { origin, offset, stack, captured, timings } of carried) {
+      this.#open.set(originOf(origin, origins), { touched: now, offset, stack, captured, timings });
     }
   }
 }
 
 /** What it takes in a carry. */
-export function sizeOf(origin: Origin, { stack, captured }: Open): number {
+export function sizeOf(origin: Origin, { stack, captured, timings = [] }: Open): number {
   let size = originSize(origin);
   if (stack !== undefined) {
     size += stack.text.length + (stack.logger?.length ?? 0);
     for (const { text } of stack.perhaps) size += text.length;
   }
+  for (const { message, attributes } of timings) size += 256 + message.length + attributes.join('').length;
   return captured === undefined ? size : size + captured.reason.length + captured.trace.length + captured.task.length;
 }

@@ -1,3 +1,4 @@
+import { SQL_PLACE, SQL_STATEMENT } from './sql.ts';
 import { exceptionClass, HEADER, indentOf, LONGEST_PREFIX, REPEATED } from './traceback.ts';
 
 /**
@@ -10,11 +11,13 @@ import { exceptionClass, HEADER, indentOf, LONGEST_PREFIX, REPEATED } from './tr
  *   group     a Python exception group: every line has a bar or a plus
  *   java      `Class: message` of Java has been read; frames and causes follow
  *   go        a panic or a goroutine's header has been read; calls, files and more goroutines follow
+ *   sql       the place of a statement has been read; the statement follows
+ *   told      it has: nothing follows
  *
  * Blank lines belong only if a line that belongs follows: until then they are counted in `held`.
  */
 export interface StackState {
-  readonly at: 'captured' | 'frames' | 'raised' | 'chained' | 'group' | 'java' | 'go';
+  readonly at: 'captured' | 'frames' | 'raised' | 'chained' | 'group' | 'java' | 'go' | 'sql' | 'told';
   /** Blanks before a Python header: its class stands as deep. */
   readonly indent: number;
   /** What a launcher puts before every line (`[rank0]: `), else `''`. */
@@ -43,6 +46,7 @@ export function startStack(line: string): StackState | undefined {
   ) {
     return state('java');
   }
+  if (SQL_PLACE.test(text)) return state('sql');
   return /^\[flytekit[\w.]{0,60}\] Trace:$/.test(text) ? state('captured') : undefined;
 }
 
@@ -88,6 +92,8 @@ const STEPS: Readonly<Record<StackState['at'], Step>> = {
   java: (text, last) =>
     /^\s{0,40}(?:\sat \S|\.\.\. \d{1,6} |Caused by: |Suppressed: |\[CIRCULAR REFERENCE)/.test(text) ? last : undefined,
   go: (text, last) => (GO_LINE.test(text) || isGoCall(text) ? last : undefined),
+  sql: (text, last) => (SQL_STATEMENT.test(text) ? { ...last, at: 'told' } : undefined),
+  told: () => undefined,
 };
 
 const GO_LINE =

@@ -54,6 +54,8 @@ const KINDS: Readonly<Record<StackState['at'], string>> = {
   group: 'a Python exception group',
   java: 'a Java stack',
   go: 'a Go panic',
+  sql: 'the place of an SQL statement, without it',
+  told: 'an SQL statement and its place',
 };
 
 export function tellStack({ state, lines }: OpenStack, tell: Observer): void {

@@ -6,24 +6,36 @@ import { ARRIVAL, type Fields } from '../../support/decode.ts';
 
 /** Without a time of its own it is given the arrival's. */
 function log(ts: string | undefined, message: string, rest: Fields): Fields {
-  const when = ts === undefined ? { ts: ARRIVAL, provenance: 'ts:arrival' } : { ts: `2026-02-19T${ts}Z` };
+  const day = ts?.includes('T') === true ? '' : '2026-02-19T';
+  const when = ts === undefined ? { ts: ARRIVAL, provenance: 'ts:arrival' } : { ts: `${day}${ts}Z` };
   return { ...when, dialect: 'log', kind: 'log', message, ...rest };
 }
 
-const RUN = { run_name: 'rqx7h5d2k9lm4n8vbtcw', action_name: 'a0' };
-const STOPWATCH = {
-  filename: '_metrics.py',
-  lineno: '61',
-  funcName: '_emit_metric',
-  ...RUN,
-  is_flyte_internal: 'true',
-  metric_type: 'timer',
-};
+const RUN = { execution_id: 'rqx7h5d2k9lm4n8vbtcw', node_id: 'a0' };
+
+/** Of Flyte 2. */
+function flyte2(ts: string | undefined, message: string, rest: Fields): Fields {
+  return log(ts, message, { ...rest, dialect: 'flyte2', ...RUN, app: 'flyte2', component: 'task' });
+}
+
+const PROPELLER = { app: 'flytepropeller', component: 'propeller' };
+const ADMIN = { app: 'flyteadmin', component: 'admin' };
+const EXECUTOR = { app: 'flyte', component: 'executor' };
+const SOME = { app: 'flyte', component: 'flyte' };
+
+/** Of a service of Flyte. */
+function service(ts: string | undefined, message: string, of: Fields, rest: Fields): Fields {
+  return log(ts, message, { level: 'INFO', ...rest, dialect: 'flyte-services', ...of });
+}
+
+const EXECUTION = { execution_id: 'a7hzqtz5cm6k2dnm7k2w', project: 'ml', domain: 'production' };
+const PIPELINE = { ...EXECUTION, workflow: 'workflows.train.pipeline' };
+const WORKER = { ns: 'ml-production', routine: 'worker-2' };
+const RECONCILED = { ...WORKER, res_ver: '44393559' };
 
 /** In the order of their rows: a stack is whole only when something else follows. */
 export const LOGS: readonly [number, Fields][] = [
   [29, log('10:31:13.206000', 'Task produces no outputs', { level: 'WARN', logger: 'flytekit' })],
-  [30, log('10:31:12.640000', 'Execute user level code. [Time: 28.447119s]', { level: 'INFO', logger: 'flytekit' })],
   [
     31,
     log('10:31:02.118000', 'epoch 1 loss=0.4127', { level: 'INFO', logger: 'user_space', attributes: { epoch: '1' } }),
@@ -56,78 +68,146 @@ export const LOGS: readonly [number, Fields][] = [
   // Its line is the step's.
   [57, log(undefined, 'loading 12 shards from /tmp/flyte', { lines: 0 })],
   [
-    58,
-    log('10:30:44.189213', 'Stopwatch: load_inputs completed in 0.1609s', {
-      level: 'INFO',
-      logger: 'flyte',
-      attributes: { ...STOPWATCH, metric_name: 'load_inputs', duration_seconds: '0.16093411' },
-    }),
-  ],
-  [
-    59,
-    log('10:31:12.640771', 'Stopwatch: run_task completed in 28.4471s', {
-      level: 'INFO',
-      logger: 'flyte',
-      attributes: { ...STOPWATCH, metric_name: 'run_task', duration_seconds: '28.44711932' },
-    }),
-  ],
-  [
     60,
-    log('10:31:02.118002', 'epoch 1 loss=0.4127', {
+    flyte2('10:31:02.118002', 'epoch 1 loss=0.4127', {
       level: 'INFO',
       logger: 'flyte.user',
-      attributes: { filename: 'train.py', lineno: '41', funcName: 'fit', ...RUN },
+      attributes: { filename: 'train.py', lineno: '41', funcName: 'fit' },
     }),
   ],
-  [61, log(undefined, 'retrying download (attempt 2)', { level: 'WARN', logger: 'flyte', attributes: RUN })],
+  [61, flyte2(undefined, 'retrying download (attempt 2)', { level: 'WARN', logger: 'flyte' })],
   [
     62,
-    log('10:30:38.000000', 'Processing Workflow.', {
-      level: 'INFO',
-      attributes: {
-        json: '{"exec_id":"a7hzqtz5cm6k2dnm7k2w","ns":"ml-production","routine":"worker-2","src":"handler.go:186"}',
+    service('10:30:38.000000', 'Processing Workflow.', PROPELLER, {
+      ...EXECUTION,
+      attributes: { ...WORKER, src: 'handler.go:186' },
+    }),
+  ],
+  [
+    63,
+    service(
+      '10:30:39.000000',
+      'Creating Object: Type:[/v1, Kind=Pod], Object:[ml-production/a7hzqtz5cm6k2dnm7k2w-n0-0]',
+      PROPELLER,
+      {
+        ...PIPELINE,
+        node_id: 'n0',
+        attributes: {
+          ...RECONCILED,
+          src: 'plugin_manager.go:228',
+          tasktype: 'python-task',
+          object: 'ml-production/a7hzqtz5cm6k2dnm7k2w-n0-0',
+        },
       },
-    }),
-  ],
-  [67, log('10:00:00.000000', 'Started Worker', { level: 'INFO', attributes: { json: '{}' } })],
-  [
-    68,
-    log('09:59:58.000000', 'Using config file: [/etc/flyte/config/core.yaml /etc/flyte/config/logger.yaml]', {
-      level: 'INFO',
-    }),
-  ],
-  [73, log('10:30:37.000000', '/go/src/flyteadmin/pkg/repositories/gormimpl/execution_repo.go:68', {})],
-  [74, log(undefined, '[214.113ms] [rows:1] SELECT * FROM "executions" WHERE ...', {})],
-  [
-    75,
-    log('10:30:38.000000', 'Processing Workflow.', {
-      level: 'INFO',
-      attributes: { data: '{"exec_id":"a7hzqtz5cm6k2dnm7k2w","ns":"ml-production","routine":"worker-2"}' },
-    }),
+    ),
   ],
   [
-    76,
-    log('10:30:38.000000', 'Processing Workflow.', {
-      level: 'INFO',
-      attributes: { exec_id: 'a7hzqtz5cm6k2dnm7k2w', ns: 'ml-production', routine: 'worker-2' },
-    }),
+    64,
+    service(
+      '10:31:15.000000',
+      'Change in node state detected from [Running] -> [Succeeding], (handler phase [Success])',
+      PROPELLER,
+      {
+        ...PIPELINE,
+        node_id: 'n0',
+        attributes: {
+          ...RECONCILED,
+          src: 'executor.go:1269',
+          phase_from: 'Running',
+          phase_to: 'Succeeding',
+          handler_phase: 'Success',
+        },
+      },
+    ),
   ],
-];
-
-/** What matters of the others: level, time and the beginning of the message. */
-export const OTHERS: readonly [number, string, string, string][] = [
-  [63, '2026-02-19T10:30:39.000000Z', 'INFO', 'Creating Object: Type:[/v1, Kind=Pod]'],
-  [64, '2026-02-19T10:31:15.000000Z', 'INFO', 'Change in node state detected from [Running] -> [Succeeding]'],
-  [65, '2026-02-19T11:02:31.000000Z', 'WARN', 'Pod failed with a user error. Code: OOMKilled'],
+  [
+    65,
+    service(
+      '11:02:31.000000',
+      'Pod failed with a user error. Code: OOMKilled, Message: [f1c0b5a2e93d4c7f8a61-n0-0] terminated with exit code (137). Reason [OOMKilled]. Message: .',
+      PROPELLER,
+      {
+        ...PIPELINE,
+        execution_id: 'f1c0b5a2e93d4c7f8a61',
+        node_id: 'n0',
+        level: 'WARN',
+        error_kind: 'user',
+        attributes: { ...RECONCILED, tasktype: 'python-task', code: 'OOMKilled' },
+      },
+    ),
+  ],
   [
     66,
-    '2026-02-19T11:10:02.000000Z',
-    'ERROR',
-    'panic when reconciling workflow, Stack: [goroutine 622 [running]:\nruntime',
+    service(
+      '11:10:02.000000',
+      'panic when reconciling workflow, Stack: [goroutine 622 [running]:\nruntime/debug.Stack()\n\t/usr/local/go/src/runtime/debug/stack.go:26 +0x5e\n]',
+      PROPELLER,
+      { ...PIPELINE, level: 'ERROR', attributes: RECONCILED },
+    ),
   ],
-  [69, ARRIVAL, 'INFO', 'attempting to acquire leader lease flyte/propeller-leader...'],
-  [70, '2026-02-19T10:30:37.000000Z', 'INFO', 'getting the workflow execution config'],
-  [71, '2026-02-19T10:40:02.000000Z', 'ERROR', 'Failed to get node execution [project:"ml" domain:"production"'],
-  [77, '2026-08-21T10:30:38.000000Z', 'WARN', 'Failed to record action event'],
-  [78, '2026-08-21T10:30:38.123000Z', 'INFO', 'restarting task in-place'],
+  [67, service('10:00:00.000000', 'Started Worker', SOME, {})],
+  [
+    68,
+    service(
+      '09:59:58.000000',
+      'Using config file: [/etc/flyte/config/core.yaml /etc/flyte/config/logger.yaml]',
+      SOME,
+      {},
+    ),
+  ],
+  [
+    69,
+    service(undefined, 'attempting to acquire leader lease flyte/propeller-leader...', PROPELLER, {
+      attributes: { clock: '0219 10:00:00.123456', thread: '1', caller: 'leaderelection.go:257' },
+    }),
+  ],
+  [
+    70,
+    service('10:30:37.000000', 'getting the workflow execution config from application configuration', ADMIN, {
+      attributes: { src: 'execution_manager.go:407', 'x-request-id': 'a-x9tz4cqkbl7w2rvhm5dg' },
+    }),
+  ],
+  [
+    71,
+    service(
+      '10:40:02.000000',
+      'Failed to get node execution [project:"ml" domain:"production" name:"a7hzqtz5cm6k2dnm7k2w"] that launched this execution with error missing entity',
+      ADMIN,
+      {
+        execution_id: 'a7hzqtz5cm6k2dnm7k2w',
+        level: 'ERROR',
+        attributes: { src: 'execution_manager.go:290', 'x-request-id': 'a-x9tz4cqkbl7w2rvhm5dg' },
+      },
+    ),
+  ],
+  // Two lines of GORM's, with colours, behind a blank one.
+  [
+    73,
+    service('10:30:37.000000', 'SELECT * FROM "executions" WHERE ...', ADMIN, {
+      attributes: {
+        caller: '/go/src/flyteadmin/pkg/repositories/gormimpl/execution_repo.go:68',
+        elapsed_ms: '214.113',
+        rows: '1',
+      },
+      lines: 2,
+    }),
+  ],
+  [75, service('10:30:38.000000', 'Processing Workflow.', PROPELLER, { ...EXECUTION, attributes: WORKER })],
+  [76, service('10:30:38.000000', 'Processing Workflow.', PROPELLER, { ...EXECUTION, attributes: WORKER })],
+  [
+    77,
+    service('2026-08-21T10:30:38.000000', 'Failed to record action event', EXECUTOR, {
+      level: 'WARN',
+      project: 'ml',
+      domain: 'production',
+      attributes: { service_name: 'executor' },
+    }),
+  ],
+  [
+    78,
+    service('2026-08-21T10:30:38.123000', 'restarting task in-place', EXECUTOR, {
+      ...RUN,
+      attributes: { controller: 'taskaction', namespace: 'flyte', attempt: '2', maxAttempts: '4' },
+    }),
+  ],
 ];

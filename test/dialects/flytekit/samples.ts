@@ -25,7 +25,28 @@ function step(times: string, names: string | [string, string], wall: number, pro
     status: 'success',
     wall_time_s: wall,
     process_time_s: process,
+    app: 'flytekit',
+    component: 'task',
     ...rest,
+  };
+}
+
+/** Without telemetry. */
+function timing(times: string, names: [string, string], wall: number): Fields {
+  const { process_time_s: _none, ...rest } = step(times, names, wall, 0, {});
+  return { ...rest, event: 'flytekit_timing', status: 'unknown' };
+}
+
+/** Of Flyte 2. */
+function timer(times: string, name: string, wall: number): Fields {
+  return {
+    ...timing(times, [name, name], wall),
+    dialect: 'flyte2',
+    event: 'flyte2_timer',
+    app: 'flyte2',
+    execution_id: 'rqx7h5d2k9lm4n8vbtcw',
+    node_id: 'a0',
+    attributes: { filename: '_metrics.py', lineno: '61', funcName: '_emit_metric', is_flyte_internal: 'true' },
   };
 }
 
@@ -174,6 +195,8 @@ export const STEPS: readonly [number, Fields][] = [
     }),
   ],
   [57, step(HALF_PAST, 'pre_execute', 0.000005, 0.000004, POD)],
+  [58, timer('10:30:44.028279 10:30:44.189213', 'load_inputs', 0.16093411)],
+  [59, timer('10:30:44.193652 10:31:12.640771', 'run_task', 28.44711932)],
   [79, step(HALF_PAST, 'pre_execute', 0.000005, 0.000004, { ...POD, stream: 'stderr' })],
   [80, step(HALF_PAST, 'pre_execute', 0.000005, 0.000004, { ...POD, stream: 'stderr', lines: 2 })],
   [82, step(HALF_PAST, 'pre_execute', 0.000005, 0.000004, { ...POD, stream: 'stderr' })],
@@ -199,9 +222,13 @@ export const STEPS: readonly [number, Fields][] = [
       provenance: 'workflow:label~,node_id:label,attempt:pod,project:label,domain:label',
     }),
   ],
+  // A timing waits for its step, up to the end.
+  [30, timing('10:30:44.192881 10:31:12.640000', EXECUTE, 28.447119)],
 ];
 
 const ERROR = {
+  app: 'flytekit',
+  component: 'task',
   dialect: 'flytekit',
   event: 'flytekit_error',
   kind: 'error',
