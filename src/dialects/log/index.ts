@@ -55,7 +55,7 @@ export class LogDialect {
     this.#privacy = privacy;
     this.#flytekit = flytekit;
     this.#emit = emit;
-    this.#dialects = dialects.filter(({ says }) => says !== undefined);
+    this.#dialects = dialects.filter((dialect) => dialect.says !== undefined);
     this.#repeats = new Repeats(repeats, memory, emit, times.monotonic(), privacy.tell);
   }
 
