@@ -104,6 +104,8 @@ export interface StepEvent extends Told, Timed {
 /** An ordinary log line, or a traceback of many. */
 export interface LogEvent extends Told, Logged {
   readonly kind: 'log';
+  /** Whose fault the line says it was. */
+  readonly error_kind?: 'user' | 'system';
 }
 
 /** Everything else: an error that the framework caught (`error`), with its true class, and what other producers tell. */

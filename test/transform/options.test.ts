@@ -66,7 +66,7 @@ test('every option does what the option of steptap run does', async () => {
 
 /** Every field once: tsc refuses one that the type does not have, and one that is missing. */
 type Names<Kind> = Record<keyof Kind, true>;
-const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger' | 'error_type'> = {
+const told: Omit<Names<LogEvent>, 'level' | 'message' | 'logger' | 'error_type' | 'error_kind'> = {
   ts: true,
   dialect: true,
   event: true,
@@ -129,7 +129,7 @@ const used = {
 } as const;
 const TYPES: readonly [Exclude<EventTable, 'tasks'>, object][] = [
   ['steps', { ...told, ...timed } satisfies Names<StepEvent>],
-  ['logs', { ...told, ...logged } satisfies Names<LogEvent>],
+  ['logs', { ...told, ...logged, error_kind: true } satisfies Names<LogEvent>],
   [
     'events',
     { ...told, ...timed, ...logged, ...engine, root_error_type: true, error_kind: true } satisfies Names<OtherEvent>,

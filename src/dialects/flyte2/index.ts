@@ -7,7 +7,7 @@ import { TRANSPORT_KEYS } from '../flytekit/keys.ts';
 import type { LogFields, Voice } from '../log/compose.ts';
 import { readTime } from '../log/json.ts';
 import type { Times } from '../when.ts';
-import { timerProblem, timerRow } from './timer.ts';
+import { tellTimer, timerProblem, timerRow } from './timer.ts';
 
 const FLYTE2: App = { app: 'flyte2', component: 'task' };
 
@@ -52,6 +52,7 @@ export class Flyte2 implements Dialect {
     const when = readTime(value['timestamp'], line.time, this.#times) ?? this.#times.ofNone(line.time);
     if (when.from === 'line') own.delete('timestamp');
     const identity = this.#identity(own, line.origin);
+    if (tell !== undefined) tellTimer(tell);
     const { row, tuple, duration } = timerRow(
       {
         when,

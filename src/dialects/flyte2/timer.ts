@@ -1,5 +1,6 @@
 import type { Tuple } from '../../batch.ts';
 import { quote } from '../../bytes.ts';
+import type { Observer } from '../../observer.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { formatTime, storable } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
@@ -30,6 +31,14 @@ export function timerProblem(value: Readonly<Record<string, unknown>>): string |
   if (typeof metric_name !== 'string' || metric_name === '') return 'metric_name must be a text that is not empty';
   const seconds = typeof duration_seconds === 'number' && Number.isFinite(duration_seconds) && duration_seconds >= 0;
   return seconds ? undefined : 'duration_seconds must be a number of seconds, 0 or more';
+}
+
+export function tellTimer(tell: Observer): void {
+  for (const field of ['step', 'step_raw', 'step_target']) tell.from(field, { key: 'metric_name' });
+  tell.from('wall_time_s', { key: 'duration_seconds' });
+  tell.from('ts', { key: 'timestamp' });
+  tell.from('ts_start', 'ts less wall_time_s');
+  tell.from('attributes', 'line: every other key');
 }
 
 export function timerRow(

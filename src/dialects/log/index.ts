@@ -144,10 +144,10 @@ export class LogDialect {
   }
 
   #end(origin: Origin, open: Open): void {
-    this.#endStack(open, origin);
-    this.#endCapture(open, origin);
     for (const timing of open.timings ?? []) this.#endTiming(timing, origin);
     open.timings = undefined;
+    this.#endStack(open, origin);
+    this.#endCapture(open, origin);
     this.pending.settle(origin, open);
   }
 
