@@ -148,9 +148,10 @@ export function decode(input: string | Buffer, how: How = {}): Outcome {
   const settings = { ...OPTIONS, ...options };
   const reader = new Reader();
   let from: Position = { offset: 0 };
+  let state: ReadonlyMap<string, string> | undefined;
   const begin = (end: number): [Decoder, LineCutter] => {
     const offset = Number(from['offset']);
-    const decoder = new Decoder({ ...source, own: true }, settings, clock, undefined, { offset, from });
+    const decoder = new Decoder({ ...source, own: true }, settings, clock, undefined, { offset, from, state });
     if (origin !== undefined) decoder.from(origin);
     const cutter = new LineCutter(settings.max_line_bytes, offset);
     const inside = cuts.filter((cut) => cut < end).map((cut) => cut - offset);
@@ -162,6 +163,7 @@ export function decode(input: string | Buffer, how: How = {}): Outcome {
   for (const stop of stops) {
     const [decoder] = begin(stop);
     from = keep(JSON.parse(JSON.stringify(reader.add(decoder.flush('nothing')))) as Position);
+    state = new Map(decoder.state);
   }
   const [decoder, cutter] = begin(bytes.length);
   for (const chunk of cutter.end()) reader.add(decoder.feed(chunk));
