@@ -75,7 +75,7 @@ export class Appends {
   async add({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.counted ?? this.#source.name, counts);
     const due = this.#options.clock.monotonic() - this.#at > POSITION_MS && this.#decoded() !== this.#offset;
-    if (batch.rows.length > 0 || due) this.#append(batch);
+    if (batch.rows.length > 0 || batch.state !== undefined || due) this.#append(batch);
     await this.#under_way.room();
   }
 
@@ -83,7 +83,8 @@ export class Appends {
   async end({ batch, counts }: { batch: Batch; counts: ReadCounts }): Promise<void> {
     this.#options.counters.add(this.#source.counted ?? this.#source.name, counts);
     const moved = this.#decoded() !== this.#offset || this.#carries !== (batch.position['carry'] !== undefined);
-    if (batch.rows.length > 0 || moved || batch.ended === true) this.#append(batch, true);
+    const told = batch.rows.length > 0 || batch.state !== undefined;
+    if (told || moved || batch.ended === true) this.#append(batch, true);
     await this.#last;
   }
 

@@ -68,7 +68,7 @@ async function store(
   const { offset } = shaped(place, from === undefined ? undefined : { offset: from['offset'] }) ?? { offset: 0 };
   const source = { name: path, position: (at: number): Position => ({ offset: at }) };
   let { decode } = intake;
-  let decoder = intake.decoder(source, { offset, from });
+  let decoder = intake.decoder(source, { offset, from, state: intake.state(name) });
   const appends = intake.appends({ name, resumes: true }, () => decoder.offset);
   const named = (decoded: Decoding): Decoding => ({ ...decoded, batch: { ...decoded.batch, source: name } });
   const cutter = new LineCutter(decode.max_line_bytes, offset);
@@ -77,7 +77,8 @@ async function store(
       if (decode !== intake.decode) {
         ({ decode } = intake);
         cutter.limit(decode.max_line_bytes);
-        decoder = intake.decoder(source, { offset: decoder.offset, from: decoder.position() });
+        const { offset: at, state } = decoder;
+        decoder = intake.decoder(source, { offset: at, from: decoder.position(), state });
       }
       await appends.add(named(decoder.feed(chunk)));
     }

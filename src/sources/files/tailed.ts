@@ -1,6 +1,6 @@
 import type { Appends, UnderWay } from '../../appends.ts';
 import type { Position } from '../../batch.ts';
-import type { Decoder } from '../../decode.ts';
+import type { Decoder, Start } from '../../decode.ts';
 import { LineCutter } from '../../framing/lines.ts';
 import type { Intake } from '../../intake.ts';
 import type { OriginFields } from '../../origin.ts';
@@ -91,8 +91,8 @@ export class Tailed {
   async #ready(intake: Intake, tools: Tools, under_way: UnderWay): Promise<Parts> {
     const parts = (this.#parts ??= this.#begin(intake, tools, under_way));
     if (parts.tools !== tools) {
-      const { offset } = parts.decoder;
-      parts.decoder = this.#decoder(intake, tools, offset, parts.decoder.position());
+      const { offset, state } = parts.decoder;
+      parts.decoder = this.#decoder(intake, tools, { offset, from: parts.decoder.position(), state });
       parts.tools = tools;
       parts.origin = undefined;
     }
@@ -109,7 +109,8 @@ export class Tailed {
 
   #begin(intake: Intake, tools: Tools, under_way: UnderWay): Parts {
     const { offset } = this.files;
-    const decoder = this.#decoder(intake, tools, offset, intake.positions.get(this.path));
+    const from = intake.positions.get(this.path);
+    const decoder = this.#decoder(intake, tools, { offset, from, state: intake.state(this.path) });
     const source = { name: this.path, resumes: true, counted: this.#counted };
     const decoded = (): number => this.#parts?.decoder.offset ?? offset;
     return {
@@ -121,8 +122,8 @@ export class Tailed {
     };
   }
 
-  #decoder(intake: Intake, tools: Tools, offset: number, from: ReturnType<Intake['positions']['get']>): Decoder {
+  #decoder(intake: Intake, tools: Tools, start: Start): Decoder {
     const source = { name: this.path, framing: 'cri', position: (at: number) => this.#places.of(at) } as const;
-    return intake.decoder(source, { offset, from }, tools);
+    return intake.decoder(source, start, tools);
   }
 }

@@ -44,7 +44,8 @@ class Confirming {
     this.#intake = intake;
     this.#say = say;
     this.#decode = intake.decode;
-    this.#decoder = intake.decoder(this.#source, { offset: 0, from: intake.positions.get('stdin') });
+    const start = { offset: 0, from: intake.positions.get('stdin'), state: intake.state('stdin') };
+    this.#decoder = intake.decoder(this.#source, start);
     this.#appends = intake.appends({ name: 'stdin', resumes: false }, () => this.#decoder.offset);
   }
 
@@ -90,8 +91,8 @@ class Confirming {
     const { decode } = this.#intake;
     if (this.#decode !== decode) {
       this.#decode = decode;
-      const { offset } = this.#decoder;
-      this.#decoder = this.#intake.decoder(this.#source, { offset, from: this.#decoder.position() });
+      const { offset, state } = this.#decoder;
+      this.#decoder = this.#intake.decoder(this.#source, { offset, from: this.#decoder.position(), state });
     }
     // What is unfinished stands in the position, and with it on the disk.
     await this.#appends.end(this.#decoder.feed(chunk));

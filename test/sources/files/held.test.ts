@@ -171,3 +171,30 @@ test('Deleted files over the limit are given up once, also of logs that wait for
   expect(node.said).toEqual([expect.stringMatching(/^\d\d bytes of deleted files of .*ns_a_.* are given up/)]);
   expect(await running.registry.metrics()).toMatch(/^steptap_tail_deleted_bytes\{.*\} 0$/m);
 });
+
+test('Lines of a service that say the same, and are held back, are told by whoever reads the log next', async () => {
+  const log = node.log('flytepropeller');
+  const said = (second: number): string => {
+    const ts = `2026-02-19T10:${String(30 + Math.floor(second / 60))}:${String(second % 60).padStart(2, '0')}Z`;
+    return cri(JSON.stringify({ json: { exec_id: 'a1', node: 'n0' }, level: 'info', msg: 'Processing Workflow.', ts }));
+  };
+  for (let second = 0; second < 15; second++) node.write(log, said(second));
+  const running = node.start();
+  await node.until(running, () => node.rows.length === 10);
+  await running.stop();
+  expect(node.rows).toHaveLength(10);
+  // These are no rows, and have to be remembered all the same.
+  for (let second = 15; second < 20; second++) node.write(log, said(second));
+  const again = node.start();
+  await node.pass(again, 2_000);
+  await again.stop();
+  expect(node.rows).toHaveLength(10);
+  node.write(log, said(70));
+  const last = node.start();
+  await node.until(last, () => node.rows.length === 12);
+  await last.stop();
+  expect(node.rows.slice(10)).toMatchObject([
+    { ts: '2026-02-19T10:30:19.000000Z', lines: 10, attributes: { repeated: '10' } },
+    { ts: '2026-02-19T10:31:10.000000Z' },
+  ]);
+});
