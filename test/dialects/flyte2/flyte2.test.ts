@@ -53,7 +53,7 @@ describe('A timer', () => {
   });
 
   test('of submitting an action has one name for all actions', () => {
-    const { rows } = decode([...'ab'].map((n) => timer({ metric_name: `controller-submit-${n}7x` })).join('\n'));
+    const { rows } = decode(['a', 'b'].map((n) => timer({ metric_name: `controller-submit-${n}7x` })).join('\n'));
     expect(rows.map(({ fields, tuple }) => [tuple.step, fields['step_target'], fields['step_raw']])).toEqual([
       ['controller-submit', 'a7x', 'controller-submit-a7x'],
       ['controller-submit', 'b7x', 'controller-submit-b7x'],
