@@ -78,7 +78,7 @@ function byTable(rows: readonly Decoded[]): unknown[] {
 
 function keyOf({ fields }: Decoded): string {
   // Samples that are a pod's log in themselves say so behind their frame, and the frame counts.
-  return String(fields['pod'] ?? fields['stream'] ?? '');
+  return (fields['pod'] ?? fields['stream'] ?? '') as string;
 }
 
 const alone = new Map<Stream, unknown[]>();
