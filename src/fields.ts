@@ -5,7 +5,10 @@ export type EventTable = Exclude<Table, 'rejections'>;
 
 export const EVENT_TABLES: readonly EventTable[] = ['steps', 'logs', 'events', 'resources', 'tasks'];
 
-/** How Elasticsearch and OpenSearch index a field. `object` is `flattened` on the one and `flat_object` on the other; what is `stored` is in `_source` alone. */
+/** Those of which one row a key counts, that of the highest version: a row that is sent twice, or late, changes nothing. */
+export const KEYED_TABLES: ReadonlySet<Table> = new Set(['tasks']);
+
+/** How Elasticsearch and OpenSearch index a field. `object` is `flattened` on the one and `flat_object` on the other, `phases` is an object of numbers by PHASES; what is `stored` is in `_source` alone. */
 export type SearchType =
   | 'date_nanos'
   | 'keyword'
@@ -15,6 +18,7 @@ export type SearchType =
   | 'long'
   | 'boolean'
   | 'object'
+  | 'phases'
   | 'stored';
 
 /** One field of an event: the same name in YAML, TypeScript, ClickHouse, Elasticsearch and the documentation. */
@@ -26,6 +30,19 @@ export interface Field {
   readonly tables: readonly EventTable[];
   readonly meaning: string;
 }
+
+/** What the seconds of a task are split into. The names are few, so that each can be a number that is searched and summed. */
+export const PHASES = [
+  'dependency_wait',
+  'scheduler_gap',
+  'queue',
+  'start_latency',
+  'load',
+  'inputs',
+  'execution',
+  'outputs',
+  'other',
+] as const;
 
 const ALL = EVENT_TABLES;
 const STEPS: readonly EventTable[] = ['steps', 'events'];
@@ -74,6 +91,7 @@ export const FIELDS: readonly Field[] = [
     TASKS,
     '0 while the end is not known, 1 when it is, more when that was corrected',
   ),
+  field('task_day', 'Date', 'keyword', TASKS, 'UTC day of its first version: of all its versions the same'),
   field('ts_start', time, 'date_nanos', TIMED, '`ts` less `wall_time_s`, where there is a duration'),
   field('dialect', low, 'keyword', ALL, 'whose way of writing the line was in: `flytekit`, `log`'),
   field('event', low, 'keyword', ALL, "the producer's own event name"),
@@ -157,7 +175,7 @@ export const FIELDS: readonly Field[] = [
   field(
     'phases',
     seconds,
-    'object',
+    'phases',
     TASKS,
     'seconds by phase: `dependency_wait`, `scheduler_gap`, `queue`, `start_latency`, `execution`; of Flyte `load`, `inputs`, `execution`, `outputs`, `other`',
   ),

@@ -1,9 +1,9 @@
-import type { Table } from '../batch.ts';
 import type { Letter } from '../dead-letters/letters.ts';
 import type { Replayed } from '../dead-letters/replayed.ts';
 import type { LaneCursor } from '../delivery/cursor.ts';
 import { EVENT_TABLES, type EventTable } from '../fields.ts';
 import { readRowId } from '../row-id.ts';
+import type { Sink } from '../sinks/sink.ts';
 import type { IndexEntry } from '../spool/index-table.ts';
 
 /** What a sink should have of one record in one table. */
@@ -32,15 +32,16 @@ export interface Plan {
   readonly dropped: number;
   /** Records of days that the sink no longer keeps. */
   readonly outside: number;
+  /** Rows of tables in which a newer row takes the place of an older one: how many of a record are there says nothing. */
+  readonly replaceable: number;
 }
 
 /**
  * What a sink should have: the rows of every record that its lane has settled, less those it refused, and with those that a replay has stored since.
- * Records before `first_day` are left out: the sink's retention has removed them.
+ * Records before `first_day` are left out: the sink's retention has removed them. So are rows of the tables that it `replaces`.
  */
 export function expectations(
-  sink: string,
-  tables: ReadonlySet<Table>,
+  { name: sink, tables, replaces }: Pick<Sink, 'name' | 'tables' | 'replaces'>,
   cursor: LaneCursor,
   entries: Iterable<IndexEntry>,
   letters: readonly Letter[],
@@ -52,6 +53,7 @@ export function expectations(
   const runs = new Map<string, { table: EventTable; day: string; src: string; records: Expected[] }>();
   let dropped = 0;
   let outside = 0;
+  let replaceable = 0;
   const seen = new Set<number>();
   const known = new Set<number>();
   for (const entry of entries) {
@@ -70,6 +72,10 @@ export function expectations(
     for (const table of EVENT_TABLES) {
       const rows = entry[table] + (changes.get(`${table} ${src} ${seq}`) ?? 0);
       if (!tables.has(table) || (rows === 0 && entry[table] === 0)) continue;
+      if (replaces?.has(table) === true) {
+        replaceable += rows;
+        continue;
+      }
       const key = `${table} ${day} ${src}`;
       const run = runs.get(key) ?? { table, day, src, records: [] };
       run.records.push({ table, day, src, seq, rows });
@@ -77,7 +83,7 @@ export function expectations(
     }
   }
   const forgotten = Math.max(0, cursor.settled - cursor.since + 1 - seen.size);
-  return { runs: [...runs.values()], known, forgotten, dropped, outside };
+  return { runs: [...runs.values()], known, forgotten, dropped, outside, replaceable };
 }
 
 /** By table and record: rows that became dead letters, and rows that came back from them. */

@@ -84,7 +84,7 @@ async function audit(flags: AuditFlags, log: Log): Promise<number> {
     for (const sink of opened.sinks) {
       const cursor = cursors.get(laneOf(sink));
       if (cursor === undefined) throw new UsageError(`--state ${state}: no run has written to ${sink.name} from here`);
-      const plan = expectations(sink.name, sink.tables, cursor, entries, letters, replayed, first_day);
+      const plan = expectations(sink, cursor, entries, letters, replayed, first_day);
       const found = await compare(await audible(sink), plan, new AbortController().signal);
       const { stored, dead_lettered, lost, dropped } = cursor.totals;
       const passed = acceptedBy(cursor, sink.tables, cursor.at);
@@ -138,6 +138,7 @@ function report(results: readonly Result[], json: boolean): number {
           records_dropped: plan.dropped,
           records_outside: plan.outside,
           records_forgotten: plan.forgotten,
+          rows_replaceable: plan.replaceable,
         }),
       );
       for (const difference of differences) print(JSON.stringify({ sink, ...difference }));
@@ -164,6 +165,10 @@ function report(results: readonly Result[], json: boolean): number {
     if (plan.forgotten > 0)
       print(`${sink}: of ${plan.forgotten} of its records no index is left, so that they were not compared`);
     if (plan.outside > 0) print(`${sink}: ${plan.outside} records are older than that, and were left out`);
+    if (plan.replaceable > 0)
+      print(
+        `${sink}: ${plan.replaceable} rows of tasks were not compared, since a newer row of a task replaces the older`,
+      );
     if (plan.dropped > 0)
       print(`${sink}: ${plan.dropped} records were given up when the spool was full, and were left out`);
     if (open !== 0)

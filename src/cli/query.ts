@@ -13,7 +13,7 @@ export function queryCommand(): Command {
   for (const option of placeOptions()) command.addOption(option);
   return command
     .description('Ask the embedded store in SQL, also while a run is writing to it.')
-    .argument('<sql>', 'a ClickHouse query; tables are steps, logs and events')
+    .argument('<sql>', 'a ClickHouse query; tables are steps, logs, events, resources and tasks')
     .addOption(
       new Option('--format <name>', "ClickHouse's output format, such as JSONEachRow or CSVWithNames").default(
         '',
@@ -28,8 +28,13 @@ Examples:
     FROM steps GROUP BY step ORDER BY p95 DESC"
   steptap query "SELECT ts, task, root_error_type, message FROM events
     WHERE kind = 'error' ORDER BY ts DESC LIMIT 5"
+  steptap query "SELECT task, status, overhead_ratio FROM tasks FINAL
+    ORDER BY overhead_ratio DESC LIMIT 10"
   steptap query --format JSONEachRow "SELECT * FROM steps
-    WHERE status = 'error'"`,
+    WHERE status = 'error'"
+
+FINAL: a task that was corrected has more than one row, of which the newest
+counts.`,
     )
     .action(async (sql: string, flags: PlaceFlags & { format: string }) => {
       process.stdout.write(await query(settingsOf(flags).state, withFormat(sql, flags.format)));

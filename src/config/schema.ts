@@ -112,7 +112,7 @@ export const sinkCommon = {
   tables: {
     type: 'array',
     description:
-      'Which rows go there: `steps` (kind step), `logs` (kind log), `resources` (of nodes and devices), `tasks` (derived), `events` (every other kind). All that the sink takes, when nothing is said.',
+      'Which rows go there: `steps` (kind step), `logs` (kind log), `resources` (of nodes and devices), `tasks` (derived), `events` (every other kind). All that the sink takes, when nothing is said; `forward` and `stdout` then leave out `tasks`.',
     items: { enum: EVENT_TABLES },
     minItems: 1,
     uniqueItems: true,

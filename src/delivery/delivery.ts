@@ -50,7 +50,7 @@ export interface DeliveryOptions {
  *   split         two halves take the part's place, in the cursor too; a single row becomes a dead letter
  *
  * A part in doubt (a timeout, a reset, a 5xx, a process that was killed), or one that is to be split (a view may have refused what its table has taken), is first
- * looked for in the sink, where the sink can be asked: see `resolve`. Nothing is sent under a token that the cursor does not know.
+ * looked for in the sink, where the sink can be asked and sending again would do harm: see `resolve`. Nothing is sent under a token that the cursor does not know.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -77,9 +77,9 @@ export class Delivery {
 
   /** One step of a part: looks for it when it is in doubt, then sends what has to be. Undefined when there is another step to take. */
   async #step(part: LanePart, signal: AbortSignal): Promise<Outcome | SinkError | undefined> {
-    const { sink, save } = this.#options;
+    const { save } = this.#options;
     if (settledRows(part) === part.count) return STORED;
-    if (!part.in_doubt || sink.find === undefined) return this.#send(part, signal);
+    if (!part.in_doubt || !this.#findable(part)) return this.#send(part, signal);
     const found = await this.#find(part, signal);
     if (found instanceof SinkError) return found;
     const next = resolve(part, found, this.#options);
@@ -105,6 +105,11 @@ export class Delivery {
     }
   }
 
+  #findable({ table }: LanePart): boolean {
+    const { sink } = this.#options;
+    return sink.find !== undefined && sink.replaces?.has(table) !== true;
+  }
+
   /** Whatever is wrong with a question, no row is to blame for it. */
   async #find(part: LanePart, signal: AbortSignal): Promise<Found | SinkError> {
     try {
@@ -116,11 +121,11 @@ export class Delivery {
   }
 
   async #failed(part: LanePart, error: SinkError): Promise<void> {
-    const { sink, become, rest, hold, backoff } = this.#options;
+    const { become, rest, hold, backoff } = this.#options;
     const { failure, code, message, retry_after_ms } = error;
     this.#parts[0] = { ...part, in_doubt: part.in_doubt || error.in_doubt };
     if (failure === 'split') {
-      if (sink.find === undefined) await this.#divide(this.#parts[0], error);
+      if (!this.#findable(part)) await this.#divide(this.#parts[0], error);
       else this.#parts[0] = { ...part, in_doubt: true, refused: error };
     } else if (failure === 'hold') {
       become({ state: 'holding', reason: message });
@@ -133,7 +138,7 @@ export class Delivery {
 
   /** Puts two halves in the part's place; of a single row makes a dead letter. */
   async #divide(part: LanePart, { code, message }: SinkError): Promise<void> {
-    const { sink, ledger, save } = this.#options;
+    const { ledger, save } = this.#options;
     this.#attempt = 0;
     if (part.count === 1) {
       await this.#account(part, { rejected: [{ row: 0, code, detail: message }], again: [] });
@@ -141,7 +146,8 @@ export class Delivery {
     }
     ledger.split();
     // A half of which some rows are there already has never been sent as it is now, and its token is to mean all of it.
-    const halves = split(part).map((half) => (sink.find !== undefined && settledRows(half) > 0 ? repair(half) : half));
+    const findable = this.#findable(part);
+    const halves = split(part).map((half) => (findable && settledRows(half) > 0 ? repair(half) : half));
     this.#parts.splice(0, 1, ...halves);
     await save(true);
   }

@@ -24,6 +24,7 @@ const KINDS: Readonly<Record<SearchType, object>> = {
   long: number,
   boolean: truth,
   object: mapping,
+  phases: { ...mapping, additionalProperties: number },
   stored: text,
 };
 

@@ -1,6 +1,7 @@
 import type { Rows, Table } from '../batch.ts';
 import type { CheckItem } from '../check/item.ts';
 import type { Clock } from '../clock.ts';
+import { EVENT_TABLES } from '../fields.ts';
 import type { Log } from '../log.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 
@@ -151,6 +152,9 @@ export interface SinkContext {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
+/** Of a sink whose reader derives tasks himself, or wants what the lines say: all but `tasks`, unless they are named. */
+export const TOLD_TABLES: readonly Table[] = EVENT_TABLES.filter((table) => table !== 'tasks');
+
 /** The tables of a sink: those it takes, less what its pipeline sends elsewhere. Throws when none is left. */
 export function tablesOf(taken: readonly Table[], wanted: readonly Table[] = taken): ReadonlySet<Table> {
   const tables = new Set(wanted.filter((table) => taken.includes(table)));
@@ -175,12 +179,15 @@ export interface Sink extends Partial<Auditable> {
   readonly gone?: AbortSignal;
   /** The tables whose rows this sink takes. */
   readonly tables: ReadonlySet<Table>;
+  /** Those of them in which a row replaces older ones of its key: their rows may be sent twice, and cannot be counted by where they stood in the spool. */
+  readonly replaces?: ReadonlySet<Table>;
   /** Makes sure that the part can be written: tables, indices, permissions. */
   open(signal: AbortSignal): Promise<void>;
   send(part: Part, signal: AbortSignal): Promise<Outcome>;
   /**
    * Which rows of a part in doubt are stored; asked before a part is split, too. First makes sure that no earlier attempt on it is still running: a process that was killed leaves its
-   * queries behind. Rejects like `send`. Absent where sending again does no harm: ids that are refused the second time.
+   * queries behind. Rejects like `send`. Absent where sending again does no harm: ids that are refused the second time. Never asked for rows of
+   * `replaces`.
    */
   find?(part: Part, signal: AbortSignal): Promise<Found>;
   /**

@@ -1,16 +1,18 @@
 import { encodeUtf8, joinMembers, quote } from '../../bytes.ts';
-import { fieldsOf, IDENTITY, type EventTable, type Field } from '../../fields.ts';
+import { fieldsOf, IDENTITY, KEYED_TABLES, type EventTable, type Field } from '../../fields.ts';
 import { members, valueText } from '../../json.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { REDACTED } from '../../privacy/rules.ts';
 import { formatTime, parseTime, storable } from '../../time.ts';
 import { labelsAmong, NO_LABELS, tupleOf } from '../../tuples.ts';
 import type { Emit, Line } from '../dialect.ts';
+import { fits } from './fits.ts';
 
+/** Of the rows that their own columns do not tell. */
 const KINDS: ReadonlyMap<unknown, EventTable> = new Map([
   ['step', 'steps'],
   ['log', 'logs'],
-  ['task', 'tasks'],
+  ['task', 'events'],
   ['run', 'events'],
   ['resource', 'events'],
   ['error', 'events'],
@@ -48,14 +50,14 @@ export class Steptap {
   /** Makes the event of a row, or a rejection. `text` is the row's JSON. */
   take(value: Record<string, unknown>, text: string, line: Line): void {
     this.#privacy.tell?.note('dialect', 'an event of another steptap', 'steptap');
-    const table = typeof value['resource_scope'] === 'string' ? 'resources' : KINDS.get(value['kind']);
+    const table = tableOf(value);
     const time = typeof value['ts'] === 'string' ? parseTime(value['ts']) : undefined;
     const problem =
       table === undefined
         ? 'kind is none that is known here'
         : time === undefined || !storable(time.us)
           ? 'ts is no time that can be stored'
-          : COLUMNS[table].find((field) => !fits(value[field.name], field))?.name;
+          : (COLUMNS[table].find((field) => !fits(value[field.name], field))?.name ?? unkeyed(table, value));
     if (table === undefined || time === undefined || problem !== undefined) {
       this.#emit.reject('schema', `an event of another steptap: ${problem}`, 'steptap', line);
       return;
@@ -121,6 +123,7 @@ export class Steptap {
     if (name === 'message') return quote(this.#privacy.text(said as string));
     if (search === 'date_nanos') return `"${formatTime(parseTime(said as string)!.us)}"`;
     if (typeof said === 'string') return quote(said);
+    if (typeof said === 'object') return encodeUtf8(json!);
     // A fraction keeps its digits; a whole number may have come with a point, which no column of those can hold.
     return json === undefined || Number.isSafeInteger(said) ? JSON.stringify(said) : json;
   }
@@ -144,33 +147,17 @@ export class Steptap {
   }
 }
 
-/** Whether the column can hold it; what is absent need not be held. */
-function fits(value: unknown, { name, clickhouse, search }: Field): boolean {
-  if (value === undefined || value === null) return true;
-  switch (search) {
-    case 'date_nanos':
-      return typeof value === 'string' && storable(parseTime(value)?.us ?? Number.NaN);
-    case 'double':
-      return typeof value === 'number' && value >= 0;
-    case 'integer':
-    case 'long':
-      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= largest(clickhouse);
-    case 'boolean':
-      return typeof value === 'boolean';
-    case 'object':
-      return typeof value === 'object' && !Array.isArray(value) && (name === 'params' || isTexts(value));
-    default:
-      return typeof value === 'string';
-  }
+function tableOf(value: Record<string, unknown>): EventTable | undefined {
+  // Tasks are told by events, too, of the same kind.
+  if (value['task_key'] !== undefined) return 'tasks';
+  return typeof value['resource_scope'] === 'string' ? 'resources' : KINDS.get(value['kind']);
 }
 
-function largest(clickhouse: string): number {
-  return clickhouse.includes('UInt16') ? 65_535 : 4_294_967_295;
-}
-
-/** A map of texts. */
-function isTexts(value: object): boolean {
-  return Object.values(value).every((each) => typeof each === 'string');
+/** What a row of a keyed table must have, and has not. */
+function unkeyed(table: EventTable, value: Record<string, unknown>): string | undefined {
+  if (!KEYED_TABLES.has(table)) return undefined;
+  if (!/^[0-9a-f]{32}$/.test(String(value['task_key']))) return 'task_key';
+  return ['version', 'revision'].find((name) => typeof value[name] !== 'number');
 }
 
 function objectText(entries: readonly (readonly [string, string])[]): string {

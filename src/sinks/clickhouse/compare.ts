@@ -1,5 +1,5 @@
 import type { EventTable } from '../../fields.ts';
-import { columnsOf, identifier, onCluster, qualified, WINDOW, type Target } from './ddl.ts';
+import { columnsOf, engineOf, identifier, onCluster, ORDER, qualified, WINDOW, type Target } from './ddl.ts';
 
 /** A table as the server describes it, in `system.tables` and `system.columns`. */
 export interface Existing {
@@ -17,18 +17,23 @@ export interface Difference {
   readonly unfit: readonly string[];
 }
 
-const PLAIN = 'MergeTree';
+const CLUSTERED = /^(?:Replicated|Shared)/;
 
 /** What an existing table lacks. Columns that it has beyond ours, other types and other indices are its owner's business. */
 export function compare(target: Target, table: EventTable, existing: Existing): Difference {
   const name = qualified(target, table);
   const alter = `ALTER TABLE ${name}${onCluster(target.cluster)}`;
-  const engine = existing.engine.replace(/^(?:Replicated|Shared)/, '');
-  if (engine !== PLAIN) {
-    const why = `${name} has the engine ${word(existing.engine)}, which cannot tell a repeated insert from a new one`;
-    return { statements: [], unfit: [`${why}: rename it, steptap then makes a MergeTree`] };
+  const [engine = '', version] = engineOf(table).split(/[()]/);
+  if (existing.engine.replace(CLUSTERED, '') !== engine) {
+    const cannot = version === undefined ? 'tell a repeated insert from a new one' : 'replace a row by a newer one';
+    const why = `${name} has the engine ${word(existing.engine)}, which cannot ${cannot}`;
+    return { statements: [], unfit: [`${why}: rename it, steptap then makes a ${engine}`] };
   }
   const unfit: string[] = [];
+  if (version !== undefined && !isKeyed(existing.engine_full, version, ORDER[table])) {
+    const why = `${name} does not keep the highest ${version} of each ${ORDER[table]}`;
+    unfit.push(`${why}; that cannot be altered: rename it, steptap then makes a new one`);
+  }
   if (existing.partition_key.replaceAll('`', '') !== '_day') {
     const why = `${name} is not PARTITION BY _day, so that one insert may be stored in parts`;
     unfit.push(`${why}; that cannot be altered: rename it, steptap then makes a new one`);
@@ -49,13 +54,20 @@ function missingColumns(alter: string, table: EventTable, existing: Existing): s
   return statements;
 }
 
+/** Replicated tables name their path in Keeper before the version. */
+function isKeyed(engine_full: string, version: string, key: string): boolean {
+  return new RegExp(`^\\w+\\((?:'[^']*', '[^']*', )?${version}\\) .*\\bORDER BY \\(?${key}\\)?(?: |$)`).test(
+    engine_full.replaceAll('`', ''),
+  );
+}
+
 /** Replicated tables have a window of their own accord, and in ClickHouse Cloud (`Shared`) it is the service's. */
 function missingWindow(alter: string, existing: Existing): string[] {
   const setting = (name: string): number | undefined => {
     const value = new RegExp(`\\b${name} = (\\d+)`).exec(existing.engine_full)?.[1];
     return value === undefined ? undefined : Number(value);
   };
-  if (existing.engine === PLAIN) {
+  if (!CLUSTERED.test(existing.engine)) {
     const window = setting('non_replicated_deduplication_window') ?? 0;
     return window > 0 ? [] : [`${alter} MODIFY SETTING non_replicated_deduplication_window = ${WINDOW}`];
   }

@@ -1,4 +1,4 @@
-import { fieldsOf, EVENT_TABLES, IDENTITY, type EventTable } from '../../fields.ts';
+import { EVENT_TABLES, fieldsOf, IDENTITY, KEYED_TABLES, type EventTable } from '../../fields.ts';
 
 /** Where tables are, or are to be made. */
 export interface Target {
@@ -19,13 +19,21 @@ export const WINDOW = 10_000;
 const WINDOW_SECONDS = 604_800;
 
 /** No column of these may be Nullable. Low cardinality first: what is asked for together then lies together. */
-const ORDER: Readonly<Record<EventTable, string>> = {
+export const ORDER: Readonly<Record<EventTable, string>> = {
   steps: 'project, domain, task, step, ts',
   logs: 'namespace, pod, ts',
   events: 'kind, project, ts',
   resources: 'node_id, ts',
   tasks: 'task_key',
 };
+
+/**
+ * The engine of a table. Of a keyed one, merges leave the row of the highest version, and `FINAL` reads as if they were done, in whichever partitions the versions are: that of the day on
+ * which each was taken.
+ */
+export function engineOf(table: EventTable): string {
+  return KEYED_TABLES.has(table) ? 'ReplacingMergeTree(version)' : 'MergeTree';
+}
 
 /** A name as an identifier. What would need escaping is refused: nobody names a database like that by intention. */
 export function identifier(name: string): string {
@@ -69,7 +77,7 @@ export function createTable(target: Target, table: EventTable): string {
   return [
     `CREATE TABLE IF NOT EXISTS ${qualified(target, table)}${onCluster(target.cluster)} (`,
     columns.join(',\n'),
-    `) ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}`,
+    `) ENGINE = ${replicated ? 'Replicated' : ''}${engineOf(table)}`,
     'PARTITION BY _day',
     `ORDER BY (${ORDER[table]})`,
     `SETTINGS ${window}`,

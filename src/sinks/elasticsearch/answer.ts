@@ -79,7 +79,8 @@ function itemsOf(answer: Answer, sent: readonly SentRow[]): Item[] {
   if (!Array.isArray(items)) throw torn('that is cut short or no JSON');
   if (items.length !== sent.length) throw torn(`of ${items.length} rows to ${sent.length}`);
   return sent.map(({ row, id }, place) => {
-    const item = object(object(items[place])?.['create']);
+    const said = object(items[place]);
+    const item = object(said?.['create'] ?? said?.['index']);
     const status = item?.['status'];
     if (item === undefined || typeof status !== 'number' || item['_id'] !== id) throw torn('about other rows');
     const error = object(item['error']);

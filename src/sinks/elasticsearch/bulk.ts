@@ -1,6 +1,8 @@
 import { TS_END, TS_START } from '../../batch.ts';
+import { KEYED_TABLES } from '../../fields.ts';
 import { NUMBER, TIME, writeRows, type Body } from '../identity.ts';
 import type { Part, Slice } from '../sink.ts';
+import { encodeKeyed, keyedLead, keyOf } from './keyed.ts';
 import { withoutIndex } from './unindexed.ts';
 
 /** What is wanted of a bulk answer: status, id and error type by row. Never the reason: it quotes values. */
@@ -30,6 +32,7 @@ function bulkLead(src: string, seq: number): string {
 /** Writes rows of a part from row `first` on, up to `max_bytes` but at least one; returns the row after the last one. */
 export function encodeBulk(part: Part, body: Body, first: number, max_bytes: number): number {
   body.length = 0;
+  if (KEYED_TABLES.has(part.table)) return encodeKeyed(part, body, first, max_bytes);
   return writeRows(part, body, bulkLead, first, max_bytes);
 }
 
@@ -49,7 +52,8 @@ export function sentRows(part: Part, first: number, end: number): SentRow[] {
     for (let at = slice.from; at < slice.to; at++, number++) {
       if (number < first || number >= end || part.settled?.[number] === 1) continue;
       const { src, seq } = slice.record;
-      sent.push({ row: number, id: `${src}-${seq}-${slice.base + at}`, slice, at });
+      const id = KEYED_TABLES.has(part.table) ? keyOf(slice, at).key : `${src}-${seq}-${slice.base + at}`;
+      sent.push({ row: number, id, slice, at });
     }
   }
   return sent;
@@ -61,8 +65,12 @@ export function encodeUnindexed({ slice, at }: SentRow): Buffer | undefined {
   const row = bytes.toString('latin1', at === 0 ? 0 : ends[at - 1], ends[at]);
   const other = withoutIndex(row);
   if (other === undefined) return undefined;
-  const lead = bulkLead(slice.record.src, slice.record.seq)
-    .replaceAll(NUMBER, String(slice.base + at))
-    .replace(TIME, row.slice(TS_START, TS_END));
+  const lead = KEYED_TABLES.has(slice.rows.table) ? keyedLead(slice, at) : leadOf(slice, at, row);
   return Buffer.from(lead + other.slice(1), 'latin1');
+}
+
+function leadOf({ record, base }: Slice, at: number, row: string): string {
+  return bulkLead(record.src, record.seq)
+    .replaceAll(NUMBER, String(base + at))
+    .replace(TIME, row.slice(TS_START, TS_END));
 }

@@ -1,6 +1,7 @@
+import type { Table } from '../../batch.ts';
 import { failed, inTime, type CheckItem } from '../../check/item.ts';
 import type { Clock } from '../../clock.ts';
-import { EVENT_TABLES } from '../../fields.ts';
+import { EVENT_TABLES, KEYED_TABLES } from '../../fields.ts';
 import { fileItems, wayItems } from '../../outgoing/check.ts';
 import { outgoing } from '../../outgoing/index.ts';
 import { SinkError, type SinkContext } from '../sink.ts';
@@ -17,7 +18,7 @@ interface Context {
   readonly clock: Clock;
   readonly environment: SinkContext['environment'];
   /** Whose rows go there. */
-  readonly tables: readonly string[];
+  readonly tables: readonly Table[];
 }
 
 /** What a run would find: every address, and the templates and privileges behind the first that answers. Only asks. */
@@ -47,7 +48,9 @@ export async function checkElasticsearch(
     const { ask } = good;
     for (const more of [templateItems, privilegeItems]) {
       items.push(
-        ...(await more(ask, good.cluster, options).catch((error: unknown) => [troubled(error, ask.http.address)])),
+        ...(await more(ask, good.cluster, options, context.tables).catch((error: unknown) => [
+          troubled(error, ask.http.address),
+        ])),
       );
     }
     return items;
@@ -124,24 +127,38 @@ async function templateItems(
 }
 
 /** Elasticsearch tells what its user may; OpenSearch's security plugin does not. Where there is no security, nothing is needed. */
-async function privilegeItems(ask: Ask, cluster: Cluster, options: ElasticsearchOptions): Promise<CheckItem[]> {
+async function privilegeItems(
+  ask: Ask,
+  cluster: Cluster,
+  options: ElasticsearchOptions,
+  tables: readonly Table[],
+): Promise<CheckItem[]> {
   const { http, signal } = ask;
   const item = { what: 'rights', where: `${options.prefix}-*` };
   const ofCluster = ['monitor', ...(options.create_template === 'auto' ? ['manage_index_templates'] : [])];
   const ofIndex = ['create_doc', 'create_index', 'read', 'maintenance'];
+  // A newer row takes the place of an older one.
+  const keyed = tables.filter((table) => KEYED_TABLES.has(table)).map((table) => `${options.prefix}-${table}-*`);
+  const all = [...ofCluster, ...ofIndex, ...keyed.map((name) => `index (${name})`)].join(', ');
   if (cluster.flavour === 'opensearch') {
     const { status } = await http.request({ method: 'GET', path: '/_plugins/_security/authinfo' }, signal);
     if (status !== 200) return [{ ...item, state: 'ok', found: 'the cluster has no security: none are needed' }];
-    const found = `OpenSearch does not tell whether the user may ${[...ofCluster, ...ofIndex].join(', ')}`;
+    const found = `OpenSearch does not tell whether the user may ${all}`;
     return [{ ...item, state: 'unknown', found, todo: 'see its role' }];
   }
-  const wanted = { cluster: ofCluster, index: [{ names: [item.where], privileges: ofIndex }] };
+  const ofKeyed = keyed.length === 0 ? [] : [{ names: keyed, privileges: ['index'] }];
+  const wanted = { cluster: ofCluster, index: [{ names: [item.where], privileges: ofIndex }, ...ofKeyed] };
   const body = Buffer.from(JSON.stringify(wanted));
   const answer = await http.request({ method: 'POST', path: '/_security/user/_has_privileges', body }, signal);
   const said = jsonOf(answer);
   if (answer.status === 200 && said !== undefined) {
-    const lacked = [...refused(said['cluster']), ...refused(object(said['index'])?.[item.where])];
-    if (lacked.length === 0) return [{ ...item, state: 'ok', found: `may ${[...ofCluster, ...ofIndex].join(', ')}` }];
+    const index = object(said['index']);
+    const lacked = [
+      ...refused(said['cluster']),
+      ...refused(index?.[item.where]),
+      ...keyed.flatMap((name) => refused(index?.[name]).map((right) => `${right} (${name})`)),
+    ];
+    if (lacked.length === 0) return [{ ...item, state: 'ok', found: `may ${all}` }];
     // Rows are counted for `steptap audit` only.
     const audit = lacked.every((right) => right === 'read' || right === 'maintenance');
     const found = `may not ${lacked.join(', ')}${audit ? ', which steptap audit needs' : ''}`;

@@ -48,7 +48,7 @@ export function advice(status: number, index: string): string {
     case 401:
       return 'check user, password or api_key';
     case 403:
-      return `allow it create_doc and create_index on ${index}, or lift the block of the index`;
+      return `allow it create_doc (of tasks index) and create_index on ${index}, or lift the block of the index`;
     case 407:
       return 'a proxy wants another user or password: give them in HTTP_PROXY, as http://user:password@host:port';
     case 404:

@@ -1,6 +1,6 @@
 import type { Table } from '../../batch.ts';
 import type { CheckItem } from '../../check/item.ts';
-import { EVENT_TABLES } from '../../fields.ts';
+import { EVENT_TABLES, KEYED_TABLES } from '../../fields.ts';
 import { Body } from '../identity.ts';
 import {
   tablesOf,
@@ -16,6 +16,7 @@ import { bulkPath, encodeBulk, encodeUnindexed, sentRows, type SentRow } from '.
 import { checkElasticsearch } from './check.ts';
 import { wholeFailure } from './errors.ts';
 import { SearchHttp } from './http.ts';
+import { byDay } from './keyed.ts';
 import { openCluster } from './open.ts';
 import { elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
 import { recordsOf } from './stored.ts';
@@ -24,7 +25,7 @@ import { indexName } from './template.ts';
 export { ELASTICSEARCH_DEFAULTS, elasticsearchOptions, type ElasticsearchOptions } from './schema.ts';
 
 /**
- * Elasticsearch and OpenSearch: a row is a document, made with `create` under an id that says where in the spool the row stands.
+ * Elasticsearch and OpenSearch: a row is a document, made with `create` under an id that says where in the spool the row stands; one of a keyed table is written under its key, see keyed.ts.
  *
  * A part goes as several bodies, one after the other. When one fails, the whole part fails and is sent again: the documents of the
  * bodies before it are answered with 409, which counts as stored, and what they refused is refused again. So what becomes of a part
@@ -51,6 +52,7 @@ const SMALLEST_BODY = 1_000;
 class ElasticsearchSink implements Sink {
   readonly name: string;
   readonly tables: ReadonlySet<Table>;
+  readonly replaces = KEYED_TABLES;
   readonly #options: ElasticsearchOptions;
   readonly #context: SinkContext;
   readonly #http: SearchHttp;
@@ -81,17 +83,27 @@ class ElasticsearchSink implements Sink {
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {
+    const days = KEYED_TABLES.has(part.table) ? byDay(part) : new Map([[part.day, part]]);
+    const outcomes: Outcome[] = [];
+    for (const [day, own] of days) outcomes.push(...(await this.#sendTo(day, own, signal)));
+    return together(outcomes);
+  }
+
+  /** Sends the part to the index of that day, in as many bodies as it takes. */
+  async #sendTo(day: string, part: Part, signal: AbortSignal): Promise<Outcome[]> {
+    const index = indexName(this.#options.prefix, part.table, day);
     const outcomes: Outcome[] = [];
     for (let first = 0; first < part.count;) {
       const end = encodeBulk(part, this.#body, first, this.#max_body_bytes);
       if (this.#body.length > 0) {
         const from = first;
         const sent = (): SentRow[] => sentRows(part, from, end);
-        outcomes.push(await this.#rescue(part, sent, await this.#post(part, this.#body.view(), sent, signal), signal));
+        const outcome = await this.#post(index, this.#body.view(), sent, signal);
+        outcomes.push(await this.#rescue(index, sent, outcome, signal));
       }
       first = end;
     }
-    return together(outcomes);
+    return outcomes;
   }
 
   /** In all indices of the table, whatever the day. The indices have to have our mapping: `create_template: never` may mean others. */
@@ -107,9 +119,8 @@ class ElasticsearchSink implements Sink {
     this.#http.close();
   }
 
-  async #post(part: Part, body: Buffer, sent: () => readonly SentRow[], signal: AbortSignal): Promise<Outcome> {
+  async #post(index: string, body: Buffer, sent: () => readonly SentRow[], signal: AbortSignal): Promise<Outcome> {
     const { clock } = this.#context;
-    const index = indexName(this.#options.prefix, part.table, part.day);
     const call = { method: 'POST', path: bulkPath(index), type: 'application/x-ndjson', body } as const;
     const answer = await this.#http.request(call, signal);
     if (answer.status === 200) return readBulk(answer, sent, index, clock);
@@ -120,7 +131,7 @@ class ElasticsearchSink implements Sink {
   }
 
   /** Sends rows that the mapping refused once more, with their objects not indexed. Gives what then became of all the rows. */
-  async #rescue(part: Part, sent: () => SentRow[], first: Outcome, signal: AbortSignal): Promise<Outcome> {
+  async #rescue(index: string, sent: () => SentRow[], first: Outcome, signal: AbortSignal): Promise<Outcome> {
     const refused = new Set(first.rejected.filter(({ code }) => code !== FAILURE_STORE).map(({ row }) => row));
     if (refused.size === 0) return first;
     const rows = sent().flatMap((row) => {
@@ -128,7 +139,7 @@ class ElasticsearchSink implements Sink {
       return bytes === undefined ? [] : { ...row, bytes };
     });
     if (rows.length === 0) return first;
-    const second = await this.#post(part, Buffer.concat(rows.map(({ bytes }) => bytes)), () => rows, signal);
+    const second = await this.#post(index, Buffer.concat(rows.map(({ bytes }) => bytes)), () => rows, signal);
     const tried = new Set(rows.map(({ row }) => row));
     return together([{ ...first, rejected: first.rejected.filter(({ row }) => !tried.has(row)) }, second]);
   }

@@ -1,4 +1,4 @@
-import { IDENTITY, fieldsOf, type EventTable, type SearchType } from '../../fields.ts';
+import { fieldsOf, IDENTITY, PHASES, type EventTable, type SearchType } from '../../fields.ts';
 import { unindexedName } from './unindexed.ts';
 
 /** Raised with every change of what `indexTemplate` gives: a newer steptap then replaces the template of an older one. */
@@ -26,14 +26,16 @@ type Mapping = Readonly<Record<string, unknown>>;
  * `_source`, and the name of the field is then found in `_ignored`. For objects that is not enough: see unindexed.ts.
  */
 function mappingOf(search: SearchType, flavour: Flavour): Mapping {
+  const double = { type: 'double', ignore_malformed: true };
   const mappings: Readonly<Record<SearchType, Mapping>> = {
     keyword: { type: 'keyword', ignore_above: LONGEST_KEYWORD },
     date_nanos: { type: 'date_nanos', ignore_malformed: true },
-    double: { type: 'double', ignore_malformed: true },
+    double,
     integer: { type: 'integer', ignore_malformed: true },
     long: { type: 'long', ignore_malformed: true },
     text: { type: 'text', norms: false },
     boolean: { type: 'boolean' },
+    phases: { properties: Object.fromEntries(PHASES.map((name) => [name, double])) },
     stored: { type: 'object', enabled: false },
     object: flavour === 'opensearch' ? { type: 'flat_object' } : { type: 'flattened', ignore_above: LONGEST_KEYWORD },
   };
@@ -45,7 +47,7 @@ export function templateName(prefix: string, table: EventTable): string {
   return `${prefix}-${table}`;
 }
 
-/** Name of the index for rows of a table; `day` is their record's `_day`, `YYYY-MM-DD`. */
+/** Name of the index for rows of a table; `day` is their record's `_day`, of tasks their own `task_day`: `YYYY-MM-DD`. */
 export function indexName(prefix: string, table: string, day: string): string {
   return `${prefix}-${table}-${day.replaceAll('-', '.')}`;
 }

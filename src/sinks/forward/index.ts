@@ -11,6 +11,7 @@ import {
   SinkError,
   STORED,
   tablesOf,
+  TOLD_TABLES,
   type Outcome,
   type Part,
   type Sink,
@@ -45,7 +46,7 @@ export function createForwardSink(given: ForwardSinkOptions, context: SinkContex
 
   return {
     name: context.name ?? FORWARD,
-    tables: tablesOf(EVENT_TABLES, context.tables),
+    tables: tablesOf(EVENT_TABLES, context.tables ?? TOLD_TABLES),
     describe: () => `forward to ${link_options.where}`,
     check: async (signal) => [
       ...(options.tls === undefined ? [] : fileItems({ urls: [], tls: options.tls }, context.clock)),

@@ -5,7 +5,8 @@ export const forwardSinkOptions = {
   type: 'object',
   description:
     'Passes events on to another steptap, which takes them as the events that they are, or to Fluentd or Fluent Bit. Exactly once to a steptap that is always the ' +
-    'same one; at least once to others, which get `_src`, `_seq` and `_i` to know an event by that comes twice.',
+    'same one; at least once to others, which get `_src`, `_seq` and `_i` to know an event by that comes twice. Rows of `tasks` go there only when `tables` names them, to a receiver that ' +
+    'derives none: a steptap derives its own from the events that it gets, and two of one task would replace each other.',
   additionalProperties: false,
   required: ['address'],
   properties: {

@@ -2,7 +2,16 @@ import { OVER } from '../../clock.ts';
 import { errorCode } from '../../errors.ts';
 import { EVENT_TABLES } from '../../fields.ts';
 import { Body, columnIdentity, writeRows } from '../identity.ts';
-import { SinkError, STORED, tablesOf, type Outcome, type Part, type Sink, type SinkContext } from '../sink.ts';
+import {
+  SinkError,
+  STORED,
+  tablesOf,
+  TOLD_TABLES,
+  type Outcome,
+  type Part,
+  type Sink,
+  type SinkContext,
+} from '../sink.ts';
 import type { Output } from './output.ts';
 
 export { standardOutput } from './output.ts';
@@ -61,7 +70,7 @@ export function createStdoutSink(
 
   return {
     name,
-    tables: tablesOf(EVENT_TABLES, tables),
+    tables: tablesOf(EVENT_TABLES, tables ?? TOLD_TABLES),
     gone: gone.signal,
     describe: () => `standard output, ${out.name}`,
     async open() {},

@@ -4,7 +4,7 @@ import type { FromSchema } from 'json-schema-to-ts';
 export const stdoutOptions = {
   type: 'object',
   description:
-    'Writes every event as one line of JSON to standard output, for the next program in a shell pipe. With no server named it is the only sink, and nothing is kept on disk unless a state is named.',
+    'Writes every event as one line of JSON to standard output, for the next program in a shell pipe. With no server named it is the only sink, and nothing is kept on disk unless a state is named. Rows of `tasks` are written when `tables` names them.',
   additionalProperties: false,
   properties: {
     linger_ms: {

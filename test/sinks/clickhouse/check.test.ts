@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../../src/fields.ts';
 import type { CheckItem } from '../../../src/check/item.ts';
 import { lackedIn, lackedRights } from '../../../src/sinks/clickhouse/rights.ts';
 import { SinkError } from '../../../src/sinks/sink.ts';
@@ -26,7 +27,7 @@ test('a new database is made by a run and not by looking', async () => {
   const items = await found({ database });
   expect(words(items).slice(1)).toEqual([
     `ok: database ${database}: is not there yet; a run makes it`,
-    ...['steps', 'logs', 'events'].map((table) => `ok: table ${database}.${table}: is not there yet; a run makes it`),
+    ...EVENT_TABLES.map((table) => `ok: table ${database}.${table}: is not there yet; a run makes it`),
     'ok: rights user default: may SELECT, INSERT, CREATE DATABASE, CREATE TABLE',
   ]);
   expect(words(items)[0]).toMatch(/^ok: server http:\/\/127\.0\.0\.1:\d+: ClickHouse 26\.\d/);
@@ -36,7 +37,7 @@ test('a new database is made by a run and not by looking', async () => {
 test('the statements that it gives are those that a run needs: after them all is as it should be', async () => {
   const database = engine.unused();
   const lacking = await found({ database, create: 'never' });
-  expect(lacking.filter(({ state }) => state === 'problem')).toHaveLength(4);
+  expect(lacking.filter(({ state }) => state === 'problem')).toHaveLength(1 + EVENT_TABLES.length);
   for (const statement of lacking.flatMap(({ statements = [] }) => statements)) await engine.server.query(statement);
   const items = await found({ database, create: 'never' });
   expect(items.every(({ state }) => state === 'ok')).toBe(true);
@@ -46,7 +47,7 @@ test('the statements that it gives are those that a run needs: after them all is
 test('tables that a run has made are as they should be', async () => {
   const { database } = await engine.fresh();
   expect(words(await found({ database })).slice(1)).toEqual([
-    ...['steps', 'logs', 'events'].map((table) => `ok: table ${database}.${table}: is there, as it should be`),
+    ...EVENT_TABLES.map((table) => `ok: table ${database}.${table}: is there, as it should be`),
     'ok: rights user default: may SELECT, INSERT',
   ]);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../../src/fields.ts';
 import { createStatements } from '../../../src/sinks/clickhouse/index.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
 import { failure, never, useClickHouse } from './engine.ts';
@@ -11,9 +12,7 @@ describe('tables', () => {
     const { sink, database } = await engine.fresh();
     expect(engine.told).toEqual([
       `ClickHouse: CREATE DATABASE IF NOT EXISTS \`${database}\``,
-      ...['steps', 'logs', 'events'].map(
-        (table) => `ClickHouse: CREATE TABLE IF NOT EXISTS \`${database}\`.\`${table}\``,
-      ),
+      ...EVENT_TABLES.map((table) => `ClickHouse: CREATE TABLE IF NOT EXISTS \`${database}\`.\`${table}\``),
     ]);
     const statements = createStatements({ database });
     for (const statement of [...statements, ...statements]) await engine.server.query(statement);
@@ -24,7 +23,7 @@ describe('tables', () => {
       (await engine.ask(`SELECT name FROM system.tables WHERE database = '${database}' ORDER BY name`)).map(
         (row) => row['name'],
       ),
-    ).toEqual(['events', 'flytekit_telemetry', 'logs', 'steps']);
+    ).toEqual([...EVENT_TABLES, 'flytekit_telemetry'].sort());
   });
 
   test('of an older steptap get the columns and the window that they lack', async () => {

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../../src/fields.ts';
+import { TEMPLATE_VERSION } from '../../../src/sinks/elasticsearch/template.ts';
 import type { CheckItem } from '../../../src/check/item.ts';
 import type { ElasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
 import { describeWithServer } from '../../support/with-server.ts';
@@ -46,7 +48,10 @@ test('privileges are asked for, and each that is missing is named', async () => 
     status: 200,
     body: {
       cluster: Object.fromEntries(['monitor', 'manage_index_templates'].map((name) => [name, !refused.includes(name)])),
-      index: { 'steptap-*': Object.fromEntries(['create_doc', 'read'].map((name) => [name, !refused.includes(name)])) },
+      index: {
+        'steptap-*': Object.fromEntries(['create_doc', 'read'].map((name) => [name, !refused.includes(name)])),
+        'steptap-tasks-*': { index: !refused.includes('index') },
+      },
     },
   });
   const rights = async (refused: readonly string[]): Promise<string | undefined> => {
@@ -55,11 +60,12 @@ test('privileges are asked for, and each that is missing is named', async () => 
     expect(server.received.every(({ method, path }) => method === 'GET' || path === HAS)).toBe(true);
     return said;
   };
-  const all = 'monitor, manage_index_templates, create_doc, create_index, read, maintenance';
+  const all = 'monitor, manage_index_templates, create_doc, create_index, read, maintenance, index (steptap-tasks-*)';
   expect(await rights([])).toBe(`ok: rights steptap-*: may ${all}`);
   expect(await rights(['create_doc', 'manage_index_templates'])).toBe(
     'problem: rights steptap-*: may not manage_index_templates, create_doc',
   );
+  expect(await rights(['index'])).toBe('problem: rights steptap-*: may not index (steptap-tasks-*)');
   expect(await rights(['read'])).toBe('warning: rights steptap-*: may not read, which steptap audit needs');
 });
 
@@ -78,7 +84,7 @@ test('a cluster that does not tell what its user may is said to be such', async 
 test('templates that are there, old, missing or not to be seen are told apart', async () => {
   const paths = {
     '/': { status: 200, body: ELASTICSEARCH },
-    '/_index_template/steptap-steps': template(1),
+    '/_index_template/steptap-steps': template(TEMPLATE_VERSION),
     '/_index_template/steptap-logs': template(0),
   };
   const server = await clusterOf(paths);
@@ -137,7 +143,7 @@ for (const kind of ['elasticsearch', 'opensearch'] as const) {
       const first = await words([server().url], options);
       expect(first[0]).toMatch(kind === 'opensearch' ? /^ok: server : OpenSearch 2/ : /^ok: server : Elasticsearch 8/);
       expect(first.slice(1)).toEqual([
-        ...['steps', 'logs', 'events'].map((table) => `ok: template looked-${table}: is not there yet; a run puts it`),
+        ...EVENT_TABLES.map((table) => `ok: template looked-${table}: is not there yet; a run puts it`),
         'ok: rights looked-*: the cluster has no security: none are needed',
       ]);
       expect(await state()).toEqual(before);
@@ -147,9 +153,9 @@ for (const kind of ['elasticsearch', 'opensearch'] as const) {
         const headers = { 'content-type': 'application/json' };
         expect((await fetch(server().url + path!, { method: 'PUT', headers, body: body! })).status).toBe(200);
       }
-      expect((await words([server().url], { ...options, create_template: 'never' })).slice(1, 4)).toEqual(
-        ['steps', 'logs', 'events'].map((table) => `ok: template looked-${table}: is there, as it should be`),
-      );
+      expect(
+        (await words([server().url], { ...options, create_template: 'never' })).slice(1, 1 + EVENT_TABLES.length),
+      ).toEqual(EVENT_TABLES.map((table) => `ok: template looked-${table}: is there, as it should be`));
     });
   });
 }

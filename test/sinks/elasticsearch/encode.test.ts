@@ -1,10 +1,20 @@
+import type { ServerResponse } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { encodeBulk, sentRows } from '../../../src/sinks/elasticsearch/bulk.ts';
 import { withoutIndex } from '../../../src/sinks/elasticsearch/unindexed.ts';
 import { Body } from '../../../src/sinks/identity.ts';
 import type { Part } from '../../../src/sinks/sink.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
-import { bulkAnswer, failure, never, sinkOf, startFaultyServer, type FaultyServer } from './faulty-server.ts';
+import { keyOf, taskRow } from '../../support/tasks.ts';
+import {
+  bulkAnswer,
+  failure,
+  never,
+  sinkOf,
+  startFaultyServer,
+  type FaultyServer,
+  type Reply,
+} from './faulty-server.ts';
 
 let server: FaultyServer | undefined;
 afterEach(async () => {
@@ -35,6 +45,52 @@ test('a document is the row itself with its time and its place, under an id made
     ...stepRow({ step: 'x' }),
   });
   expect(rest).toBe('');
+});
+
+test('a task is written under its key and version, to the index of the day that it names', async () => {
+  const part = partOf(
+    [taskRow(1, 1), taskRow(2, 3, { task_day: '2026-11-20' }), taskRow(3, 1, { task_day: undefined })],
+    {
+      table: 'tasks',
+      day: '2026-11-22',
+      settled: Uint8Array.of(0, 0, 0),
+    },
+  );
+  const ok = (response: ServerResponse): void => void response.end('{"took":1,"errors":false,"items":[]}');
+  server = await startFaultyServer(ok);
+  expect(await sinkOf([server.url]).send(part, never)).toEqual({ rejected: [], again: [] });
+  const paths = server.received.map(({ path }) => path.split('/')[1]);
+  expect(paths).toEqual(['steptap-tasks-2026.11.21', 'steptap-tasks-2026.11.20', 'steptap-tasks-2026.11.22']);
+  const bodies = server.received.map(({ body }) => body.trimEnd().split('\n'));
+  expect(bodies.map(([action]) => action)).toEqual(
+    [
+      [1, 1],
+      [2, 3],
+      [3, 1],
+    ].map(
+      ([key, version]) =>
+        `{"index":{"_id":"${keyOf(key!)}","version":179500000000000${version},"version_type":"external"}}`,
+    ),
+  );
+  const place = { '@timestamp': '2026-11-21T10:31:12.640123Z', _src: 'spool0-epoch0', _seq: 1, _i: 1 };
+  expect(JSON.parse(bodies[1]![1]!)).toEqual({ ...place, ...taskRow(2, 3, { task_day: '2026-11-20' }) });
+});
+
+test('a newer row of a task counts as stored, and each answer is of the row that was sent', async () => {
+  const part = partOf([taskRow(1, 1), taskRow(2, 1), taskRow(2, 2)], { table: 'tasks' });
+  const item = (key: number, status: number): object => ({ index: { _id: keyOf(key), status } });
+  const answer = (...items: object[]): object => ({ status: 200, body: { took: 1, errors: true, items } });
+  server = await startFaultyServer(answer(item(1, 409), item(2, 429), item(2, 200)) as Reply);
+  expect(await sinkOf([server.url]).send(part, never)).toMatchObject({ rejected: [], again: [1] });
+  server.replies = [answer(item(1, 409), item(2, 200), item(1, 200)) as Reply];
+  expect(await failure(sinkOf([server.url]).send(part, never))).toMatchObject({ code: 'BAD_ANSWER' });
+});
+
+test('a row of tasks that does not say what it is of is refused, and alone', async () => {
+  const part = partOf([taskRow(1, 1), taskRow(2, 1, { task_key: 'f12abc' })], { table: 'tasks' });
+  server = await startFaultyServer({ status: 200, body: { took: 1, errors: false, items: [] } });
+  expect(await failure(sinkOf([server.url]).send(part, never))).toMatchObject({ failure: 'split', code: 'NO_KEY' });
+  expect(server.received).toEqual([]);
 });
 
 test('numbers stay right where they get wider, across records, and past settled rows', () => {

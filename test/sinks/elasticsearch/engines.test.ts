@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
 import type { Sink } from '../../../src/sinks/sink.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
+import { keyOf, taskRow } from '../../support/tasks.ts';
 import { describeWithServer } from '../../support/with-server.ts';
 import { cut, partOfRecords } from '../parts.ts';
 import { failure, never, sinkOf } from './faulty-server.ts';
@@ -12,7 +13,11 @@ const DAY = '2026-11-21';
 let prefixes = 0;
 
 /** A value for a field, as a dialect writes it. */
-function valueOf({ name, search }: Field): unknown {
+function valueOf({ name, search, clickhouse }: Field): unknown {
+  if (name === 'task_key') return keyOf(1);
+  if (name === 'ts') return '2026-02-19T10:31:12.640123Z';
+  if (clickhouse.startsWith('Array')) return ['task.000001', 'task.000002'];
+  if (clickhouse === 'Date') return DAY;
   switch (search) {
     case 'date_nanos':
       return '2026-02-19T10:31:12.640123Z';
@@ -23,7 +28,12 @@ function valueOf({ name, search }: Field): unknown {
       return 3;
     case 'boolean':
       return true;
+    case 'phases':
+      return { execution: 1.5, queue: 0.25, one_that_is_new: 1 };
+    case 'stored':
+      return { steps: [{ step: 'load_task', depth: 1 }, { step: 7 }] };
     case 'object':
+      if (clickhouse.includes('Float64')) return { load_task: 1.5, execute_user_code: 9 };
       return { 'app.kubernetes.io/name': `value of ${name}` };
     default:
       return `value of ${name}`;
@@ -62,13 +72,43 @@ for (const kind of ['elasticsearch', 'opensearch'] as const) {
       const part = partOf([{ ts: '', ...row }], { table, seq: 42 });
       expect(await sink.send(part, never)).toEqual({ rejected: [], again: [] });
       const place = { '@timestamp': row['ts'], _src: 'spool0-epoch0', _seq: 42, _i: 0 };
-      expect(await source(index(table), 'spool0-epoch0-42-0')).toEqual({ ...row, ...place });
-      for (const name of [...Object.keys(row), ...Object.keys(place)]) {
+      const id = table === 'tasks' ? keyOf(1) : 'spool0-epoch0-42-0';
+      expect(await source(index(table), id)).toEqual({ ...row, ...place });
+      const searched = fieldsOf(table).filter(({ search }) => search !== 'stored');
+      for (const name of [...searched.map((field) => field.name), ...Object.keys(place)]) {
         expect([name, await count(index(table), { exists: { field: name } })]).toEqual([name, 1]);
       }
       expect(await count(index(table), { exists: { field: '_ignored' } })).toBe(0);
       expect(await count(index(table), { term: { _src: 'spool0-epoch0' } })).toBe(1);
       expect(await count(index(table), { term: { 'labels.app.kubernetes.io/name': 'value of labels' } })).toBe(1);
+      await sink.close();
+    });
+
+    test('of a task the row of the highest version is there, once, whenever and in whichever order they come', async () => {
+      const { sink, prefix, index } = await fresh({ max_body_bytes: 1_500 });
+      const good = { rejected: [], again: [] };
+      const first = partOf([taskRow(1, 2), taskRow(2, 1), taskRow(3, 1), taskRow(3, 2)], { table: 'tasks' });
+      // The next day: a correction, one that comes too late, and a new task.
+      const rows = [taskRow(2, 3), taskRow(1, 1), taskRow(4, 1, { task_day: '2026-11-22' })];
+      const second = partOf(rows, { table: 'tasks', seq: 2, day: '2026-11-22', in_doubt: true });
+      for (const part of [first, second, first, second]) expect(await sink.send(part, never)).toEqual(good);
+      const newest = [
+        [1, 2, DAY],
+        [2, 3, DAY],
+        [3, 2, DAY],
+        [4, 1, '2026-11-22'],
+      ] as const;
+      for (const [key, revision, day] of newest) {
+        const stored = await source(`${prefix}-tasks-${day.replaceAll('-', '.')}`, keyOf(key));
+        expect(stored).toMatchObject({ task_key: keyOf(key), revision, task_day: day });
+      }
+      expect(await count(`${prefix}-tasks-*`)).toBe(4);
+      const sums = {
+        size: 0,
+        aggs: { queue: { sum: { field: 'phases.execution' } }, ratio: { avg: { field: 'overhead_ratio' } } },
+      };
+      const { aggregations } = await call('POST', `/${index('tasks')}/_search`, sums);
+      expect(aggregations).toMatchObject({ queue: { value: 27 }, ratio: { value: 0.25 } });
       await sink.close();
     });
 

@@ -1,5 +1,6 @@
 import { Ajv } from 'ajv';
 import { afterEach, expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../../src/fields.ts';
 import { ELASTICSEARCH_DEFAULTS, elasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
 import { TEMPLATE_VERSION, indexTemplate } from '../../../src/sinks/elasticsearch/template.ts';
 import { failure, never, sinkOf, startFaultyServer, told, type FaultyServer, type Reply } from './faulty-server.ts';
@@ -35,7 +36,7 @@ const template = (version?: number): Reply => ({
 const puts = ({ received }: FaultyServer): string[] =>
   received.filter(({ method }) => method === 'PUT').map(({ path }) => path);
 
-const ALL = ['/_index_template/steptap-steps', '/_index_template/steptap-logs', '/_index_template/steptap-events'];
+const ALL = EVENT_TABLES.map((table) => `/_index_template/steptap-${table}`);
 
 test('a new cluster gets a template for each table', async () => {
   const { url } = await cluster(BANNER);
@@ -43,7 +44,7 @@ test('a new cluster gets a template for each table', async () => {
   await sink.open(never);
   expect(puts(server!)).toEqual(ALL);
   expect(JSON.parse(server!.received.at(-1)!.body)).toEqual(
-    indexTemplate('events', { prefix: 'steptap', flavour: 'elasticsearch', shards: 3, replicas: 0 }),
+    indexTemplate('tasks', { prefix: 'steptap', flavour: 'elasticsearch', shards: 3, replicas: 0 }),
   );
   expect(sink.describe()).toBe(`Elasticsearch 8.17.2 at ${url}`);
   await sink.close();
@@ -71,7 +72,7 @@ test('a template of this version stays as the operator left it, an older one and
 
 test('a user that may not put templates can use older ones, with a warning, and is told what to do without', async () => {
   await sinkOf([(await cluster(BANNER, template(0), { status: 403 })).url]).open(never);
-  expect(told).toHaveLength(3);
+  expect(told).toHaveLength(EVENT_TABLES.length);
   expect(told[0]).toContain('warning: index template steptap-steps is older');
   await server!.stop();
   const error = await failure(sinkOf([(await cluster(BANNER, { status: 404 }, { status: 403 })).url]).open(never));
