@@ -69,6 +69,7 @@ export class Course {
           this.sent.push(part);
           return sink.send(part, signal);
         },
+        ...(sink.replaces === undefined ? {} : { replaces: sink.replaces }),
         ...(sink.find === undefined ? {} : { find: (part: Part, signal: AbortSignal) => sink.find!(part, signal) }),
         describe: () => sink.describe(),
         close: () => sink.close(),

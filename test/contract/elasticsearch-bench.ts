@@ -14,10 +14,16 @@ export interface Refused {
   readonly type: string;
 }
 
-/** An Elasticsearch as far as `_bulk` with `create` goes: each document on its own, once under one id. */
+interface Action {
+  readonly _id: string;
+  readonly version?: number;
+}
+
+/** An Elasticsearch as far as `_bulk` goes: each document on its own, with `create` once under one id, with `index` the one of the highest version. */
 export class FakeElasticsearch implements Backend {
   /** Steps of stored documents, by id. */
   readonly documents = new Map<string, string>();
+  readonly #versions = new Map<string, number>();
   /** Ids of every bulk request, with the status each was answered with. */
   readonly answered: Map<string, number>[] = [];
   readonly headers: Record<string, string> = {};
@@ -40,16 +46,24 @@ export class FakeElasticsearch implements Backend {
     const statuses = new Map<string, number>();
     const items: unknown[] = [];
     for (let at = 0; at < lines.length; at += 2) {
-      const { create } = JSON.parse(lines[at]!) as { create: { _id: string } };
+      const [[kind, { _id, version }]] = Object.entries(JSON.parse(lines[at]!) as object) as [[string, Action]];
       const { step } = JSON.parse(lines[at + 1]!) as { step: string };
-      const { status, type } = this.#create(create._id, step);
-      statuses.set(create._id, status);
+      const { status, type } = kind === 'index' ? this.#index(_id, step, version!) : this.#create(_id, step);
+      statuses.set(_id, status);
       const error = { type, reason: `failed on [${CANARY}]`, caused_by: { type: 'number_format_exception' } };
-      items.push({ create: { _id: create._id, status, ...(status < 300 ? {} : { error }) } });
+      items.push({ [kind]: { _id, status, ...(status < 300 ? {} : { error }) } });
     }
     this.answered.push(statuses);
     const errors = [...statuses.values()].some((status) => status >= 300);
     return { status: 200, headers: this.headers, body: JSON.stringify({ took: 1, errors, items }) };
+  }
+
+  #index(id: string, step: string, version: number): Refused {
+    if ((this.#versions.get(id) ?? -1) >= version) return { status: 409, type: 'version_conflict_engine_exception' };
+    this.documents.delete(id);
+    const answer = this.#create(id, step);
+    if (answer.status < 300) this.#versions.set(id, version);
+    return answer;
   }
 
   #create(id: string, step: string): Refused {

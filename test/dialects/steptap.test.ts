@@ -8,6 +8,7 @@ import { Body } from '../../src/sinks/identity.ts';
 import type { Part } from '../../src/sinks/sink.ts';
 import { decode, OPTIONS, StillClock, type Fields } from '../support/decode.ts';
 import { partOf } from '../support/rows.ts';
+import { taskRow } from '../support/tasks.ts';
 
 /** What becomes of rows that another steptap has sent. */
 function received(lines: Buffer, options: Partial<DecodeOptions> = {}): Map<Table, Fields[]> {
@@ -72,4 +73,45 @@ test.each(['constructor', '__proto__', 'toString', 'nothing'])(
 test('a whole number that comes with a point is one all the same', () => {
   const lines = Buffer.from('{"ts":"2026-11-21T12:00:00.000000Z","kind":"step","step":"a","attempt":2.0}\n');
   expect(texts(lines)[0]).toMatch(/"attempt":2[,}]/);
+});
+
+test('tasks and resources are the same rows behind the wire, and events of tasks stay events', async () => {
+  const task = taskRow(1, 2, {
+    exit_code: -1,
+    attributes: { ü: 'x' },
+    waterfall: { steps: [{ step: 'größer', depth: 0, wall_s: 1.5 }] },
+    self_time_s: { größer: 1.25, other: 0.1 },
+  });
+  const ts = '2026-11-21T12:00:00.000000Z';
+  const resource = { ts, kind: 'resource', node_id: 'a01', resource_scope: 'per_gpu', gpu_id: 0, gpu_percent: 0.0 };
+  const created = { ts, kind: 'task', event: 'TaskCreated', task_id: 'task.1', depends_on: ['task.0', 'ü'] };
+  for (const [table, row] of [
+    ['tasks', task],
+    ['resources', resource],
+    ['events', created],
+  ] as const) {
+    const after = received(await passed(partOf([row], { table }), false));
+    expect([...after]).toEqual([[table, [row]]]);
+  }
+  // Its keys stand where a store looks for them.
+  expect(texts(await passed(partOf([task], { table: 'tasks' }), false))[0]).toMatch(
+    /^\{"ts":"[^"]{27}","task_key":"[0-9a-f]{32}","version":\d+,"revision":2,"task_day":"2026-11-21",/,
+  );
+});
+
+test.each([
+  { task_key: 'f12abc' },
+  { version: undefined },
+  { version: 1.5 },
+  { revision: -1 },
+  { task_day: '2026-13-01' },
+  { phases: { execution: '1' } },
+  { depends_on: 'task.0' },
+  { depends_on: [1] },
+  { waterfall: [1] },
+  { exit_code: 2 ** 31 },
+])('a row of a task that no store could keep is a dead letter: %j', async (fields) => {
+  const after = received(await passed(partOf([taskRow(1, 1, fields), taskRow(2, 1)], { table: 'tasks' }), false));
+  expect(after.get('tasks')).toHaveLength(1);
+  expect(after.get('rejections')).toMatchObject([{ reason: 'schema', dialect: 'steptap' }]);
 });

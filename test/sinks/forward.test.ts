@@ -159,6 +159,13 @@ describe('A receiver', () => {
   });
 });
 
+test('a receiver derives tasks himself, and gets them when they are named', () => {
+  expect([...sinkTo(1).tables]).toEqual(['steps', 'logs', 'events', 'resources']);
+  const context = { clock: systemClock, log: () => undefined, tables: ['tasks'] as const };
+  const sink = createForwardSink({ address: '127.0.0.1:1' }, context);
+  expect([...sink.tables]).toEqual(['tasks']);
+});
+
 test('a part that no message can hold is halved', async () => {
   const { port } = await start();
   const big = partOf([stepRow({ message: 'x'.repeat(9 << 20) }), stepRow({ message: 'x'.repeat(9 << 20) })]);

@@ -16,6 +16,7 @@ import { FakeClock, HastyClock, settled } from '../support/fake-clock.ts';
 import { MemoryFs } from '../support/memory-fs.ts';
 import { Fuse, mortalFs, type Death } from '../support/mortal.ts';
 import { rowsOf, stepRow } from '../support/rows.ts';
+import { taskRow } from '../support/tasks.ts';
 import { steps, tuple } from './prometheus-parts.ts';
 
 interface Metrics {
@@ -27,14 +28,20 @@ interface Metrics {
 function metrics(options: Partial<PrometheusOptions> = {}): Metrics {
   const registry = new StepRegistry();
   const sink = createPrometheusSink({ registry, workflow_label: false, steps: [], buckets: [0.1, 1, 10], ...options });
-  const names = ['steptap_step_duration_seconds', 'steptap_task_errors_total'];
+  const names = [
+    'steptap_step_duration_seconds',
+    'steptap_task_errors_total',
+    'steptap_task_phase_seconds',
+    'steptap_task_overhead_ratio',
+    'steptap_node_net_recv_bytes_total',
+  ];
   return {
     sink,
     text: async () => (await Promise.all(names.map((name) => registry.getSingleMetricAsString(name)))).join('\n'),
   };
 }
 
-/** Steps are written as `name seconds`, errors as their class. */
+/** Steps are written as `name seconds`, errors as their class. Each step is a task, too, and so many bytes that a node has received. */
 function batch(own: readonly string[], errors: readonly string[] = []): Batch {
   const timed = own.map((text) => {
     const [step, wall_time_s] = text.split(' ');
@@ -43,8 +50,12 @@ function batch(own: readonly string[], errors: readonly string[] = []): Batch {
   const failed = errors.map((root_error_type) =>
     stepRow({ kind: 'error', step: '', error_kind: 'user', root_error_type }),
   );
+  const tasks = timed.map(({ step, wall_time_s }, n) =>
+    taskRow(n, 1, { task: step, phases: { execution: wall_time_s }, overhead_ratio: Math.min(Number(wall_time_s), 1) }),
+  );
+  const nodes = timed.map(({ ts, wall_time_s }) => ({ ts, node_id: 'a01', net_recv_bytes: wall_time_s }));
   const rows = [
-    ...(timed.length === 0 ? [] : [rowsOf('steps', timed)]),
+    ...(timed.length === 0 ? [] : [rowsOf('steps', timed), rowsOf('resources', nodes), rowsOf('tasks', tasks)]),
     ...(failed.length === 0 ? [] : [rowsOf('events', failed)]),
   ];
   return { source: 'test', position: {}, lines: own.length + errors.length, rows };
@@ -163,7 +174,7 @@ test('a snapshot is taken of the first block, then at most every 5 seconds, a la
   await running;
   expect(fs.writes).toHaveLength(8);
   const { found } = await desk.open(metrics().sink);
-  expect(found).toMatchObject({ settled: 301, totals: { stored: 301 } });
+  expect(found).toMatchObject({ settled: 301, totals: { stored: 3 * 301 } });
 });
 
 test('no snapshot is taken while a block is half counted, however long that takes', async () => {

@@ -32,6 +32,11 @@ const rows = (count: number, name = 'row'): ReturnType<typeof stepRow>[] =>
   Array.from({ length: count }, (_, n) => stepRow({ step: `${name} ${n}`, step_raw: 'x'.repeat(2_000) }));
 const named = (count: number, name = 'row'): string[] => Array.from({ length: count }, (_, n) => `${name} ${n}`);
 
+test('what the lines say is written: tasks are derived, and come when they are named', () => {
+  expect([...createStdoutSink(new Disk()).tables]).toEqual(['steps', 'logs', 'events', 'resources']);
+  expect([...createStdoutSink(new Disk(), { tables: ['tasks', 'steps'] }).tables]).toEqual(['tasks', 'steps']);
+});
+
 test('a write that takes a few bytes is gone on with', async () => {
   const disk = new Disk();
   disk.most = 700;

@@ -1,20 +1,15 @@
 import type { Part } from '../sink.ts';
-import { header, type Sample, type TextMetric, valueText } from './registry.ts';
+import { SeriesCounter } from './counter.ts';
 import { type Series, UNKNOWN } from './series.ts';
 
 /** In place of a place: an event that is no error. */
 const NO_ERROR = -2;
 
-/** Counts the events of kind `error`: each is one failure, however many steps it ended. A series' only cell is its count. */
-export class TaskErrors implements TextMetric {
-  readonly name = 'steptap_task_errors_total';
-  readonly help = 'Captured errors of tasks: one per failure, not per step. Label values without room are __other__.';
-  readonly type = 'counter';
-  readonly series: Series;
-
-  /** `series` has the width 1. */
+/** Counts the events of kind `error`: each is one failure, however many steps it ended. */
+export class TaskErrors extends SeriesCounter {
   constructor(series: Series) {
-    this.series = series;
+    const help = 'Captured errors of tasks: one per failure, not per step. Label values without room are __other__.';
+    super('steptap_task_errors_total', help, series);
   }
 
   count(part: Part): void {
@@ -39,23 +34,5 @@ export class TaskErrors implements TextMetric {
         series.cells[place >> bits]! += 1;
       }
     }
-  }
-
-  text(): string {
-    const { name, series } = this;
-    return header(this) + series.texts.map((own, n) => `\n${name}{${own}} ${valueText(series.cells[n]!)}`).join('');
-  }
-
-  async get(): ReturnType<TextMetric['get']> {
-    const { name, help, type, series } = this;
-    const values: Sample[] = series.values.map((own, n) => ({
-      labels: Object.fromEntries(series.labels.map((label, l) => [label, own[l]!])),
-      value: series.cells[n]!,
-    }));
-    return { name, help, type, aggregator: 'sum', values };
-  }
-
-  reset(): void {
-    this.series.clear();
   }
 }

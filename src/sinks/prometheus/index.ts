@@ -1,22 +1,28 @@
 import { Counter } from '../../prom-client.ts';
 import type { Table } from '../../batch.ts';
+import { systemClock } from '../../clock.ts';
 import { STORED, type Sink } from '../sink.ts';
 import { StepDurations } from './durations.ts';
 import { TaskErrors } from './errors.ts';
 import { register, type TextMetric } from './registry.ts';
+import { Resources, type ResourcesState } from './resources.ts';
 import { bucketBounds, DEFAULT_BUCKETS, DEFAULT_MAX_SERIES, type PrometheusOptions, seriesBound } from './schema.ts';
 import { Series, type SeriesState } from './series.ts';
+import { TaskHistograms, type TasksState } from './tasks.ts';
 
 export { StepRegistry } from './registry.ts';
 export type { PrometheusOptions } from './schema.ts';
 
-const TABLES: ReadonlySet<Table> = new Set(['steps', 'events']);
+const TABLES: ReadonlySet<Table> = new Set(['steps', 'events', 'resources', 'tasks']);
 
 /** What was counted so far. */
 export interface PrometheusState {
   readonly buckets: readonly number[];
   readonly durations: SeriesState;
   readonly errors: SeriesState;
+  /** Not in what an older steptap has kept. */
+  readonly tasks?: TasksState;
+  readonly resources?: ResourcesState;
 }
 
 /** The sink, whose counts can be kept over a restart. */
@@ -29,7 +35,7 @@ export interface PrometheusSink extends Sink {
 }
 
 /**
- * Observes steps in a histogram and counts captured errors, for whoever scrapes `registry`.
+ * Observes steps and tasks in histograms, counts captured errors and shows what nodes say of themselves, for whoever scrapes `registry`.
  *
  * `send` is done when it returns: there is no other end that could refuse, be slow or answer in doubt, so every row that it was given is stored.
  * What it counts lives as long as the process, unless somebody keeps what `dump` gives. `close` leaves the metrics in the registry, for the last scrape.
@@ -63,9 +69,15 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
       width: 1,
     }),
   );
-  register(registry, durations);
-  register(registry, errors);
-  const overflow = overflowCounter(options, [durations, errors]);
+  const tasks = new TaskHistograms(bounds, max_series);
+  const resources = new Resources(max_series, options.clock ?? systemClock);
+  const counted = [durations, errors, tasks.phases, tasks.overhead, ...resources.counters];
+  const metrics = [...counted, ...resources.gauges];
+  for (const metric of metrics) register(registry, metric);
+  const overflow = overflowCounter(options, [
+    ...counted.map(({ name, series }): Folding => ({ name, labels: series.labels, folded: series.folded })),
+    ...resources.gauges,
+  ]);
 
   return {
     name: 'prometheus',
@@ -74,44 +86,55 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
     async send(part) {
       if (part.table === 'steps') durations.observe(part);
       else if (part.table === 'events') errors.count(part);
+      else if (part.table === 'tasks') tasks.observe(part);
+      else resources.take(part);
       overflow();
       return STORED;
     },
-    describe: () => `Prometheus metrics ${durations.name} and ${errors.name}, at most ${max_series} series each`,
+    describe: () => `Prometheus metrics of steps, errors, tasks and nodes, at most ${max_series} series each`,
     async close() {},
     unregister() {
-      for (const { name } of [durations, errors]) registry.removeSingleMetric(name);
+      for (const { name } of metrics) registry.removeSingleMetric(name);
     },
-    dump: () => ({ buckets: [...bounds], durations: durations.series.dump(), errors: errors.series.dump() }),
+    dump: () => ({
+      buckets: [...bounds],
+      durations: durations.series.dump(),
+      errors: errors.series.dump(),
+      tasks: tasks.dump(),
+      resources: resources.dump(),
+    }),
     load(state) {
-      if (state.buckets.join() === bounds.join()) durations.series.load(state.durations);
+      const same = state.buckets.join() === bounds.join();
+      if (same) durations.series.load(state.durations);
       errors.series.load(state.errors);
+      if (state.tasks !== undefined) tasks.load(state.tasks, same);
+      if (state.resources !== undefined) resources.load(state.resources);
     },
   };
 }
 
+/** What had no room, by label. */
+type Folding = Pick<TextMetric, 'name'> & Pick<Series, 'labels' | 'folded'>;
+
 /** Registers `steptap_label_overflow_total`, from 0 for every label. The function adds what was folded since it was last called. */
-function overflowCounter(
-  options: PrometheusOptions,
-  metrics: readonly (TextMetric & { readonly series: Series })[],
-): () => void {
+function overflowCounter(options: PrometheusOptions, metrics: readonly Folding[]): () => void {
   const name = 'steptap_label_overflow_total';
   const known = options.registry.getSingleMetric(name) as Counter<'metric' | 'label'> | undefined;
   const counter =
     known ??
     new Counter<'metric' | 'label'>({
       name,
-      help: 'Observations whose label value became __other__: too long, not in the list of steps, or past max_series.',
+      help: 'Observations whose label value became __other__: too long, not in the list of steps, or past max_series; of gauges, values that had no room.',
       labelNames: ['metric', 'label'],
       registers: [options.registry],
     });
   const add = (metric: string, label: string, observations: number): void =>
     counter.inc({ metric, label }, observations);
-  for (const { name, series } of metrics) for (const label of series.labels) add(name, label, 0);
+  for (const { name, labels } of metrics) for (const label of labels) add(name, label, 0);
   return () => {
-    for (const { name, series } of metrics) {
-      for (const [n, label] of series.labels.entries()) if (series.folded[n]! > 0) add(name, label, series.folded[n]!);
-      series.folded.fill(0);
+    for (const { name, labels, folded } of metrics) {
+      for (const [n, label] of labels.entries()) if (folded[n]! > 0) add(name, label, folded[n]!);
+      folded.fill(0);
     }
   };
 }

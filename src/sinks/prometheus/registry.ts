@@ -7,7 +7,7 @@ export type Sample = MetricValueWithName<string>;
 export interface TextMetric {
   readonly name: string;
   readonly help: string;
-  readonly type: 'counter' | 'histogram';
+  readonly type: 'counter' | 'gauge' | 'histogram';
   /** The whole family, from `# HELP` to the last sample, without a newline at the end. */
   text(): string;
   get(): Promise<{ name: string; help: string; type: string; aggregator: 'sum'; values: Sample[] }>;

@@ -1,11 +1,12 @@
 import type { Registry } from 'prom-client';
+import type { Clock } from '../../clock.ts';
 import { listenerProperties, tokenProperties } from '../../listening/schema.ts';
 
 /** What a pipeline can say of the metrics. */
 export const prometheusOptions = {
   type: 'object',
   description:
-    "Serves histograms of the steps, counts of captured errors and steptap's own metrics on `/metrics`, with `/healthz` and `/readyz`.",
+    "Serves histograms of steps and tasks, counts of captured errors, what nodes say of themselves and steptap's own metrics on `/metrics`, with `/healthz` and `/readyz`.",
   additionalProperties: false,
   properties: {
     listen: {
@@ -31,7 +32,7 @@ export const prometheusOptions = {
     },
     workflow_label: {
       type: 'boolean',
-      description: 'Adds the label `workflow` to the histogram.',
+      description: 'Adds the label `workflow` to the histogram of steps.',
       default: false,
     },
     max_series: {
@@ -43,7 +44,7 @@ export const prometheusOptions = {
     },
     buckets: {
       type: 'array',
-      description: 'Upper bounds of the histogram in seconds, ascending; the default goes from 1 ms to a day.',
+      description: 'Upper bounds of the histograms of seconds, ascending; the default goes from 1 ms to a day.',
       items: { type: 'number', exclusiveMinimum: 0 },
       minItems: 1,
       maxItems: 100,
@@ -55,6 +56,8 @@ export const prometheusOptions = {
 export interface PrometheusOptions {
   /** Where the metrics are registered. A StepRegistry renders them five times faster than prom-client's own. */
   readonly registry: Registry;
+  /** By which nodes fall silent; else that of the process. */
+  readonly clock?: Pick<Clock, 'wall'> | undefined;
   /** Adds the label `workflow` to the step histogram. Off by default: it multiplies the series. */
   readonly workflow_label: boolean;
   /** Further labels of the step histogram: attributes of custom steps. At most 8, none of them one that it has. */
@@ -63,7 +66,7 @@ export interface PrometheusOptions {
   readonly steps: readonly string[];
   /** Series a metric may have, whatever the labels say. */
   readonly max_series?: number | undefined;
-  /** Upper bounds of the histogram's buckets in seconds, ascending, without +Inf. */
+  /** Upper bounds of the buckets of seconds, ascending, without +Inf. */
   readonly buckets?: readonly number[] | undefined;
 }
 

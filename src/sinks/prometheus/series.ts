@@ -11,7 +11,8 @@ const UNFOLDED_SHARE = 0.9;
 const PLACE_BITS = 31;
 
 export interface SeriesOptions {
-  readonly labels: readonly Label[];
+  /** Where tuples are resolved, fields of theirs. */
+  readonly labels: readonly string[];
   /** Labels that a user named; they stand behind the others. */
   readonly user?: readonly string[];
   /** Which labels become `__other__` when there is no more room, the most unbounded first. After these, all. */
@@ -94,8 +95,22 @@ export class Series {
   /** The place of a tuple; makes its series when it is the first. */
   resolve(tuple: Tuple): number {
     if (this.#tuples[tuple.id] === tuple) return this.#places[tuple.id]!;
+    const own = this.#options.labels.map((label) => tuple[label as Label]);
+    const place = this.#place([...own, ...this.user.map((label) => tuple.user.get(label) ?? '')]);
+    this.#remember(tuple, place);
+    return place;
+  }
+
+  /** The number of the series with these labels, in their order, for one observation that is counted when it had to be folded. */
+  observed(written: readonly string[]): number {
+    const bits = this.labels.length;
+    const place = this.#place(written);
+    this.countFolded(place & ((1 << bits) - 1));
+    return place >> bits;
+  }
+
+  #place(written: readonly string[]): number {
     const { labels } = this;
-    const written = this.#written(tuple);
     const values = written.map((value, n) => (this.#allows(labels[n]!, value) ? value : OTHER));
     let series: number | undefined;
     for (let folds = 0; series === undefined; folds++) {
@@ -105,11 +120,10 @@ export class Series {
     }
     let place = series;
     for (let n = 0; n < labels.length; n++) place = place * 2 + (values[n] === written[n] ? 0 : 1);
-    this.#remember(tuple, place);
     return place;
   }
 
-  /** Counts what `resolve` had to fold, for one observation. `folds` are the low bits of its place, not 0. */
+  /** Counts what `resolve` had to fold, for one observation. `folds` are the low bits of its place. */
   countFolded(folds: number): void {
     const last = this.labels.length - 1;
     for (let n = 0; n <= last; n++) if ((folds >> (last - n)) & 1) this.folded[n]! += 1;
@@ -151,12 +165,6 @@ export class Series {
     while (this.#tuples.length < id) this.#tuples.push(undefined);
     this.#tuples[id] = tuple;
     this.#places[id] = place;
-  }
-
-  /** The tuple's label values. */
-  #written(tuple: Tuple): string[] {
-    const own = this.#options.labels.map((label) => tuple[label]);
-    return [...own, ...this.user.map((label) => tuple.user.get(label) ?? '')];
   }
 
   #allows(label: string, value: string): boolean {
