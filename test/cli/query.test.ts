@@ -1,6 +1,7 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../src/fields.ts';
 import { startClickHouse } from '../support/clickhouse-server.ts';
 import { Home, line, lines } from './parts.ts';
 
@@ -64,14 +65,13 @@ test('ddl prints statements that a ClickHouse takes, and --apply runs them', asy
   const statements = printed.stdout.split(/;\n/).filter((statement) => statement.trim() !== '');
   expect(statements.map((statement) => statement.trim().split('\n')[0])).toEqual([
     'CREATE DATABASE IF NOT EXISTS `telemetry`',
-    'CREATE TABLE IF NOT EXISTS `telemetry`.`steps` (',
-    'CREATE TABLE IF NOT EXISTS `telemetry`.`logs` (',
-    'CREATE TABLE IF NOT EXISTS `telemetry`.`events` (',
+    ...EVENT_TABLES.map((table) => `CREATE TABLE IF NOT EXISTS \`telemetry\`.\`${table}\` (`),
     expect.stringContaining('VIEW'),
   ]);
   const cluster = await home.start(['ddl', '--cluster', '{cluster}'], { input: '' }).ended;
   expect(cluster.stdout).toContain("ON CLUSTER '{cluster}'");
   expect(cluster.stdout).toContain('ENGINE = ReplicatedMergeTree');
+  expect(cluster.stdout).toContain('ENGINE = ReplicatedReplacingMergeTree(version)');
 
   const clickhouse = await startClickHouse();
   try {

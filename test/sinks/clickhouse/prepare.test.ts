@@ -103,6 +103,23 @@ test('replicated tables need no window of ours, unless somebody turned theirs of
   expect(compare(TARGET, 'logs', existing({ engine: 'ReplicatedReplacingMergeTree' })).unfit).toHaveLength(1);
 });
 
+test('tables of tasks may be replicated, shared and in other words, if they keep the highest version of a key', () => {
+  const columns = columnsOf('tasks').map((column) => column.name);
+  const place = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'";
+  const unfit = (engine: string, engine_full: string): number =>
+    compare(TARGET, 'tasks', existing({ engine, engine_full, columns })).unfit.length;
+  const rest = 'PARTITION BY _day ORDER BY task_key SETTINGS index_granularity = 8192';
+  expect(unfit('ReplacingMergeTree', `ReplacingMergeTree(version) ${rest}`)).toBe(0);
+  expect(unfit('ReplacingMergeTree', 'ReplacingMergeTree(`version`) PARTITION BY _day ORDER BY (`task_key`)')).toBe(0);
+  for (const engine of ['ReplicatedReplacingMergeTree', 'SharedReplacingMergeTree']) {
+    expect(unfit(engine, `${engine}(${place}, version) ${rest}`)).toBe(0);
+    expect(unfit(engine, `${engine}(${place}) ${rest}`)).toBe(1);
+  }
+  expect(unfit('ReplacingMergeTree', `ReplacingMergeTree(version, is_deleted) ${rest}`)).toBe(1);
+  expect(unfit('ReplacingMergeTree', 'ReplacingMergeTree(version) PARTITION BY _day ORDER BY task_key_other')).toBe(1);
+  expect(unfit('CollapsingMergeTree', `CollapsingMergeTree(version) ${rest}`)).toBe(1);
+});
+
 test('every column that a table lacks is added behind the one that it follows', () => {
   const { statements } = compare({ ...TARGET, cluster: 'c' }, 'logs', existing({ columns: ['own'] }));
   expect(statements.slice(0, -1)).toHaveLength(fieldsOf('logs').length + 4);
