@@ -54,6 +54,11 @@ export class PodsOfRun {
     }
   }
 
+  /** The pods that are known now. */
+  get pods(): Pods {
+    return this.#current;
+  }
+
   /** With who knows the pods that lines only name, where anybody is asked. */
   known(decode: DecodeOptions): DecodeOptions {
     const { kubernetes } = decode;

@@ -97,7 +97,7 @@ function changes({ config: before }: Settings, { config: after }: Settings): str
   const compare = (path: string, a: unknown, b: unknown): void => {
     if (JSON.stringify(a) !== JSON.stringify(b)) names.push(path);
   };
-  for (const section of ['events', 'dialects', 'enrichment', 'privacy', 'limits'] as const) {
+  for (const section of ['events', 'dialects', 'enrichment', 'privacy', 'limits', 'tasks'] as const) {
     compare(section, before[section], after[section]);
   }
   for (const section of ['sources', 'sinks'] as const) {

@@ -17,6 +17,8 @@ import type { Source } from '../sources/source.ts';
 import { detachStdin } from '../sources/stdin/detach.ts';
 import { Slabs } from '../slabs.ts';
 import type { SpoolRecord, Until } from '../spool/spool.ts';
+import { assemblersOf } from '../tasks/assemblers.ts';
+import { TaskStage } from '../tasks/stage.ts';
 import { serveQueries, type QueryServer } from '../state/query-socket.ts';
 import { serveTail, type TailServer } from '../state/tail-socket.ts';
 import { inputs, type Inputs, type Reading } from './inputs.ts';
@@ -68,6 +70,7 @@ export class Running {
   readonly #served = new Map<string, Served>();
   readonly #tell: ReturnType<typeof teller>;
   state!: State;
+  #tasks!: TaskStage;
   deadLetters!: Lane;
   settings!: Settings;
   sources: Inputs = new Map();
@@ -153,6 +156,7 @@ export class Running {
         spool: this.state.spool,
         lanes: this.lanes,
         deadLetters: this.deadLetters,
+        stages: [this.#tasks],
         slabs: this.#slabs,
         counters,
         clock: this.#clock,
@@ -206,6 +210,7 @@ export class Running {
       if (!this.#served.has(planned.name)) await this.#serve(planned, sink);
     }
     await this.#observe(plan.metrics);
+    this.#assemble();
   }
 
   /** The reader of a sink has left: that ends the run. */
@@ -274,6 +279,9 @@ export class Running {
     for (const source of plan.sources.values()) if ('ready' in source) await source.ready?.();
     for (const [planned, sink] of plan.sinks) await this.#serve(planned, sink);
     await this.#observe(plan.metrics);
+    const { spool } = state;
+    this.#tasks = new TaskStage({ spool, clock: this.#clock, slabs: this.#slabs, registry: this.registry });
+    this.#assemble();
     const buried = createDeadLetterSink(settings.state, this.#log);
     this.deadLetters = this.#lane(buried, await state.cursor(buried.name, buried.tables), {
       until: 'lanes',
@@ -346,6 +354,12 @@ export class Running {
       const message = `${name} is no store of the pipeline any more: the ${rows} rows that wait for it are not kept any longer`;
       this.#log('warning', message, { sink: name, rows });
     }
+  }
+
+  /** Tasks are made where somebody takes them. */
+  #assemble(): void {
+    const taken = this.lanes.all.some(({ sink }) => sink.tables.has('tasks'));
+    this.#tasks.assemblers = assemblersOf(this.settings.config.tasks ?? {}, taken, this.#pods.pods);
   }
 
   /** The histograms: the same as before, or others under the same names, which go on as far as they count the same. */

@@ -15,7 +15,17 @@ import { dialectOptions, SECTIONS, sinkSchema, sourceSchema, type PipelineConfig
 import { didYouMean } from './suggest.ts';
 
 /** The keys of a pipeline, in the order of its data. */
-export const KEYS = ['sources', 'dialects', 'events', 'enrichment', 'privacy', 'sinks', 'state', 'limits'] as const;
+export const KEYS = [
+  'sources',
+  'dialects',
+  'events',
+  'enrichment',
+  'privacy',
+  'sinks',
+  'state',
+  'limits',
+  'tasks',
+] as const;
 
 /** In names of lanes, of their files, and of labels. */
 export const NAME = /^[a-z][a-z0-9_-]{0,40}$/;

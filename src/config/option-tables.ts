@@ -15,7 +15,7 @@ interface Option {
 
 /** The components and sections of a pipeline, by where they stand in it (`sinks.clickhouse`), in the order of a pipeline. */
 export function optionSchemas(): Map<string, ObjectSchema> {
-  const { enrichment, privacy, state, limits } = SECTIONS;
+  const { enrichment, privacy, state, limits, tasks } = SECTIONS;
   const named = (where: string, schemas: Readonly<Record<string, ObjectSchema>>): [string, ObjectSchema][] =>
     Object.entries(schemas).map(([name, schema]) => [`${where}.${name}`, schema]);
   const sources = Object.fromEntries((Object.keys(SOURCES) as SourceType[]).map((type) => [type, sourceSchema(type)]));
@@ -31,6 +31,7 @@ export function optionSchemas(): Map<string, ObjectSchema> {
     ['sinks.*', { type: 'object', description: 'Of every sink but `prometheus`.', properties: sinkCommon }],
     ['state', state],
     ['limits', limits],
+    ['tasks', tasks],
   ]);
 }
 

@@ -12,6 +12,7 @@ import type { FilesOptions } from '../sources/files/schema.ts';
 import type { forwardSourceOptions } from '../sources/forward/schema.ts';
 import type { httpOptions } from '../sources/http/schema.ts';
 import { stateOptions } from '../spool/schema.ts';
+import { taskOptions, type TaskOptions } from '../tasks/schema.ts';
 
 const CONSTANT = {
   type: 'string',
@@ -131,6 +132,7 @@ export const SECTIONS = {
   privacy: privacyOptions,
   state: stateOptions,
   limits: limitsOptions,
+  tasks: taskOptions,
 } as const;
 
 /** Of a component, or of a sink with what all sinks have. */
@@ -191,4 +193,5 @@ export interface PipelineConfig {
   readonly sinks?: Readonly<Record<string, SinkConfig>>;
   readonly state?: Partial<FromSchema<typeof stateOptions>>;
   readonly limits?: Partial<FromSchema<typeof limitsOptions>>;
+  readonly tasks?: TaskOptions;
 }

@@ -25,8 +25,6 @@ export interface TaskStageOptions {
   readonly clock: Clock;
   readonly slabs: Slabs;
   readonly registry: Registry;
-  /** None while nobody takes tasks: then rows are passed over. */
-  readonly assemblers: readonly Assembler[];
 }
 
 /** Where the stage stands. */
@@ -47,7 +45,8 @@ interface Standing {
  */
 export class TaskStage implements Stage, Tasks {
   readonly name = 'tasks';
-  assemblers: readonly Assembler[];
+  /** None while nobody takes tasks: then rows are passed over. */
+  assemblers: readonly Assembler[] = [];
   readonly #spool: Spool;
   readonly #clock: Clock;
   readonly #reader: SpoolReader;
@@ -60,10 +59,9 @@ export class TaskStage implements Stage, Tasks {
   #ticked_ms = 0;
   #complete = false;
 
-  constructor({ spool, clock, slabs, registry, assemblers }: TaskStageOptions) {
+  constructor({ spool, clock, slabs, registry }: TaskStageOptions) {
     this.#spool = spool;
     this.#clock = clock;
-    this.assemblers = assemblers;
     const stood = spool.positions.get(TASKS) as Standing | undefined;
     this.#reader = spool.reader(TASKS, { until: 'sources', settled: stood });
     this.#kept = new Kept(() => spool.state(TASKS));

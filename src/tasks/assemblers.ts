@@ -1,0 +1,13 @@
+import type { Pods } from '../kubernetes/pods.ts';
+import type { Assembler } from './assembler.ts';
+import { FlyteTasks } from './flyte/index.ts';
+import { taskOptions, type TaskOptions } from './schema.ts';
+
+/** Every way of putting tasks together; none where nobody takes them. */
+export function assemblersOf(
+  { enabled = true, idle_s = taskOptions.properties.idle_s.default }: TaskOptions,
+  taken: boolean,
+  pods: Pick<Pods, 'get' | 'state'>,
+): Assembler[] {
+  return enabled && taken ? [new FlyteTasks({ idle_s, pods })] : [];
+}

@@ -1,0 +1,245 @@
+import { FLYTEKIT_STEPS } from '../../dialects/flytekit/steps.ts';
+import type { EventTable } from '../../fields.ts';
+import type { Pods } from '../../kubernetes/pods.ts';
+import type { Assembler, EventRow, Tasks } from '../assembler.ts';
+import { addStep, describe, notSaid, type Open, type Past } from './open.ts';
+import { recordOf, type Ending } from './record.ts';
+import { SLACK_US, type Step } from './tree.ts';
+
+export interface FlyteOptions {
+  /** What ends a task of which nothing is heard, in seconds; not while its pod is known to live. */
+  readonly idle_s: number;
+  readonly pods: Pick<Pods, 'get' | 'state'>;
+}
+
+/** The last that a task says, and then the deck and the lines of an error: so long they may take. */
+const LAST: ReadonlySet<string> = new Set(['upload_outputs', 'output_deck', 'load_and_run_task_total']);
+const QUIET_MS = 2_000;
+/** Tasks without outputs end with what encloses their code; others upload them then, which takes as long as it takes. */
+const DISPATCHED = 'task_dispatch_execute';
+const DISPATCHED_QUIET_MS = 30_000;
+/** What may follow the step that encloses a task's code; any other is another task's. */
+const TAIL: ReadonlySet<string> = new Set(['output_offloading', 'upload_data', ...LAST]);
+
+/** A container that has ended has written its last line; so long it may take to be read. */
+const GONE_MS = 10_000;
+const LOOK_MS = 10_000;
+/** A closed task is corrected by what comes late, so long, and so many of them. */
+const CORRECTED_MS = 3_600_000;
+const MOST_CORRECTED = 4_000;
+/** Then it is only known that there was one. */
+const KNOWN_MS = 24 * 3_600_000;
+const MOST_KNOWN = 20_000;
+
+/*
+ * A task is `open` until its last step has come, `ended` until it is quiet, `closed` when it was told, and may be corrected; then it is `past`. What comes for a closed one opens it again. It is kept
+ * under one of these words and its stream: what a container writes, or a source where no pod is known.
+ */
+const OPEN = 'flyte open ';
+const ENDED = 'flyte ended ';
+const CLOSED = 'flyte closed ';
+const PAST = 'flyte past ';
+
+/** Puts the tasks of Flyte together, from the steps that flytekit and the SDK of Flyte 2 write. */
+export class FlyteTasks implements Assembler {
+  readonly name = 'flyte';
+  readonly #options: FlyteOptions;
+  /** When it was looked at what is open: not with every tick, since all of it is parsed. */
+  #looked_ms = 0;
+
+  constructor(options: FlyteOptions) {
+    this.#options = options;
+  }
+
+  wants(table: EventTable, dialect: string, kind: string): boolean {
+    if (dialect !== 'flytekit' && dialect !== 'flyte2') return false;
+    return (table === 'steps' && kind === 'step') || (table === 'events' && kind === 'error');
+  }
+
+  take(row: EventRow, tasks: Tasks): void {
+    const stream = this.#streamOf(row, tasks);
+    if (row.table === 'events') this.#capture(row, stream, tasks);
+    else this.#step(row, stream, tasks);
+  }
+
+  #step({ ts_us, fields, committed_ms }: EventRow, stream: string, tasks: Tasks): void {
+    const step = stepOf(fields, ts_us);
+    let open = found(stream, tasks);
+    if (open !== undefined && begins(step, open)) {
+      this.#close(stream, { end_reason: 'completed' }, committed_ms, tasks);
+      open = opened(open.n + 1, committed_ms);
+    }
+    if (open === undefined) {
+      const past = tasks.get(PAST + stream) as Past | undefined;
+      if (past !== undefined && (TAIL.has(step[0]) || step[1] < past.end_us - SLACK_US)) {
+        tasks.late();
+        return;
+      }
+      tasks.drop(PAST + stream);
+      open = opened(past === undefined ? 0 : past.n + 1, committed_ms);
+    }
+    addStep(open, step, FLYTEKIT_STEPS.has(step[0]) && step[0] !== 'download_data' && step[0] !== 'upload_data');
+    describe(open, fields);
+    if (ends(step)) open.end_us = step[2];
+    if (LAST.has(step[0])) open.last = true;
+    if (fields['params'] !== undefined) open.columns['params'] ??= fields['params'];
+    open.last_ms = committed_ms;
+    keep(stream, open, tasks);
+  }
+
+  /** The lines in which flytekit tells an error come after the step that failed for it. */
+  #capture({ fields, committed_ms }: EventRow, stream: string, tasks: Tasks): void {
+    const open = found(stream, tasks);
+    if (open === undefined) {
+      if (tasks.has(PAST + stream)) tasks.late();
+      return;
+    }
+    const { root_error_type, error_kind, error_type, message } = fields;
+    open.error ??= { root_error_type, error_kind, error_type, message };
+    open.last_ms = committed_ms;
+    keep(stream, open, tasks);
+  }
+
+  /** A stream has the tasks of one container. Where several take turns in it, all but the first are streams of their own. */
+  #streamOf({ source, fields }: EventRow, tasks: Tasks): string {
+    const text = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : '');
+    const pod = text('pod') === '' ? text('pod_uid') || source : `${text('namespace')}/${text('pod')}`;
+    const stream = `${pod}/${text('container')}`;
+    const beside = notSaid(fields);
+    const said = WHOSE.map((name) => (beside.has(name) ? '' : text(name)));
+    if (said[0] === '' && said[1] === '') return stream;
+    const first = found(stream, tasks);
+    if (first === undefined || WHOSE.every((name, n) => agrees(first, name, said[n]!))) return stream;
+    return `${stream} ${JSON.stringify(said)}`;
+  }
+
+  tick(now_ms: number, tasks: Tasks): void {
+    for (const key of tasks.keys(ENDED)) {
+      const open = tasks.get(key) as Open;
+      if (now_ms - open.last_ms >= (open.last === true ? QUIET_MS : DISPATCHED_QUIET_MS)) {
+        this.#close(key.slice(ENDED.length), { end_reason: 'completed' }, now_ms, tasks);
+      }
+    }
+    if (now_ms - this.#looked_ms < LOOK_MS) return;
+    this.#looked_ms = now_ms;
+    for (const key of tasks.keys(OPEN)) {
+      const open = tasks.get(key) as Open;
+      if (now_ms - open.last_ms < GONE_MS) break;
+      const ending = this.#ending(open, now_ms);
+      if (ending !== undefined) this.#close(key.slice(OPEN.length), ending, now_ms, tasks);
+    }
+    this.#forget(now_ms, tasks);
+  }
+
+  /** How a task ended that never said so; undefined while it may go on. */
+  #ending({ columns, last_ms }: Open, now_ms: number): Ending | undefined {
+    const { pods, idle_s } = this.#options;
+    const { pod_uid, container, k8s_enriched } = columns;
+    if (typeof pod_uid === 'string' && k8s_enriched === true) {
+      const pod = pods.get(pod_uid);
+      const end = typeof container === 'string' ? pod?.terminated.get(container) : undefined;
+      if (end !== undefined) {
+        return { end_reason: 'pod_gone', termination_reason: end.reason || undefined, exit_code: end.exit_code };
+      }
+      if (pods.state.state === 'synced') return pod === undefined ? { end_reason: 'pod_gone' } : undefined;
+    }
+    return now_ms - last_ms >= idle_s * 1000 ? { end_reason: 'idle' } : undefined;
+  }
+
+  #forget(now_ms: number, tasks: Tasks): void {
+    const closed = [...tasks.keys(CLOSED)];
+    for (const [n, key] of closed.entries()) {
+      const { n: nth, steps, last_ms } = tasks.get(key) as Open;
+      if (now_ms - last_ms < CORRECTED_MS && closed.length - n <= MOST_CORRECTED) break;
+      tasks.drop(key);
+      const past: Past = { n: nth, end_us: Math.max(...steps.map(([, , end_us]) => end_us)), at_ms: now_ms };
+      tasks.put(PAST + key.slice(CLOSED.length), past);
+    }
+    const past = [...tasks.keys(PAST)];
+    for (const [n, key] of past.entries()) {
+      const { at_ms } = tasks.get(key) as Past;
+      if (now_ms - at_ms < KNOWN_MS && past.length - n <= MOST_KNOWN) break;
+      tasks.drop(key);
+    }
+  }
+
+  evicted(key: string, now_ms: number, tasks: Tasks): boolean {
+    const stream = streamOfKey(key, OPEN) ?? streamOfKey(key, ENDED);
+    if (stream === undefined) return false;
+    this.#close(stream, { end_reason: key.startsWith(OPEN) ? 'evicted' : 'completed' }, now_ms, tasks);
+    tasks.drop(CLOSED + stream);
+    return key.startsWith(OPEN);
+  }
+
+  over(now_ms: number, tasks: Tasks): void {
+    for (const key of tasks.keys(ENDED)) {
+      this.#close(key.slice(ENDED.length), { end_reason: 'completed' }, now_ms, tasks);
+    }
+    for (const key of tasks.keys(OPEN)) {
+      const ending = this.#ending(tasks.get(key) as Open, now_ms) ?? { end_reason: 'input_ended' };
+      this.#close(key.slice(OPEN.length), ending, now_ms, tasks);
+    }
+  }
+
+  #close(stream: string, ending: Ending, now_ms: number, tasks: Tasks): void {
+    const open = (tasks.get(OPEN + stream) ?? tasks.get(ENDED + stream)) as Open | undefined;
+    // It is closed already: nothing has come since.
+    if (open === undefined) return;
+    const record = recordOf(open, ending);
+    tasks.emit(record);
+    tasks.drop(OPEN + stream);
+    tasks.drop(ENDED + stream);
+    open.revision = Math.max(open.revision, record.revision);
+    open.last_ms = now_ms;
+    tasks.put(CLOSED + stream, open);
+  }
+}
+
+/** What tells the tasks of one stream apart. */
+const WHOSE = ['execution_id', 'task', 'pod_uid'];
+
+function agrees({ columns, weak }: Open, name: string, said: string): boolean {
+  const known = columns[name];
+  return said === '' || known === undefined || known === said || weak.includes(name);
+}
+
+function opened(n: number, now_ms: number): Open {
+  return { n, columns: {}, weak: [], steps: [], more: 0, last_ms: now_ms, revision: 0 };
+}
+
+function found(stream: string, tasks: Tasks): Open | undefined {
+  return (tasks.get(OPEN + stream) ?? tasks.get(ENDED + stream) ?? tasks.get(CLOSED + stream)) as Open | undefined;
+}
+
+function keep(stream: string, open: Open, tasks: Tasks): void {
+  const ended = open.end_us !== undefined;
+  tasks.drop(CLOSED + stream);
+  if (ended) tasks.drop(OPEN + stream);
+  tasks.put((ended ? ENDED : OPEN) + stream, open);
+}
+
+function ends([step, , , failed]: Step): boolean {
+  return LAST.has(step) || step === DISPATCHED || (step === 'load_task' && failed !== '');
+}
+
+/** True when the step began after the end of that task, and so is another's. */
+function begins([step, start_us]: Step, { end_us }: Open): boolean {
+  return end_us !== undefined && start_us >= end_us - SLACK_US && !TAIL.has(step);
+}
+
+function stepOf(fields: Readonly<Record<string, unknown>>, ts_us: number): Step {
+  const { step, status, wall_time_s, process_time_s, error_type } = fields;
+  const wall_us = typeof wall_time_s === 'number' ? Math.round(wall_time_s * 1e6) : 0;
+  return [
+    typeof step === 'string' ? step : '',
+    ts_us - wall_us,
+    ts_us,
+    status === 'error' ? 'error' : '',
+    typeof error_type === 'string' ? error_type : '',
+    typeof process_time_s === 'number' ? process_time_s : 0,
+  ];
+}
+
+function streamOfKey(key: string, prefix: string): string | undefined {
+  return key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
+}
