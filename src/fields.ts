@@ -163,7 +163,7 @@ export const FIELDS: readonly Field[] = [
     low,
     'keyword',
     TASKS,
-    'how its end is known: `completed` (it said so), `pod_gone`, `idle`, `session_ended`, `upstream_failed`, `input_ended`; absent while it runs',
+    'how its end is known: `completed` (it said so), `pod_gone`, `idle`, `session_ended`, `upstream_failed`, `input_ended`, `evicted` (no room to remember it any longer); absent while it runs',
   ),
   field('termination_reason', low, 'keyword', TASKS, 'why its container ended, where Kubernetes says it: `OOMKilled`'),
   field('exit_code', 'Nullable(Int32)', 'integer', TASKS, 'of its container'),

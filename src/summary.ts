@@ -30,6 +30,7 @@ export class Summary {
 
   add({ rows, source }: Batch): void {
     for (const { table, tuple, dictionary, durations } of rows) {
+      if (table === 'tasks' || table === 'resources') continue;
       if (table === 'logs') this.#logs += tuple.length;
       else if (table === 'events') this.#captured += tuple.length;
       else {

@@ -1,6 +1,7 @@
 import type { Pods } from '../kubernetes/pods.ts';
 import type { Assembler } from './assembler.ts';
 import { FlyteTasks } from './flyte/index.ts';
+import { OrchestRuns } from './orchest.ts';
 import { taskOptions, type TaskOptions } from './schema.ts';
 
 /** Every way of putting tasks together; none where nobody takes them. */
@@ -9,5 +10,5 @@ export function assemblersOf(
   taken: boolean,
   pods: Pick<Pods, 'get' | 'state'>,
 ): Assembler[] {
-  return enabled && taken ? [new FlyteTasks({ idle_s, pods })] : [];
+  return enabled && taken ? [new FlyteTasks({ idle_s, pods }), new OrchestRuns()] : [];
 }

@@ -1,21 +1,27 @@
 import type { StateChange } from '../batch.ts';
 
 /** Past so many entries, or so many characters of them, the oldest are given up. */
-export const MOST_ENTRIES = 100_000;
-export const MOST_TEXT = 64 << 20;
+export interface Most {
+  readonly entries: number;
+  readonly text: number;
+}
+
+export const MOST: Most = { entries: 100_000, text: 64 << 20 };
 
 /**
  * What assemblers keep: what is committed, as the spool has it, and over it what has changed since. Objects are parsed when they are asked for, and live until the next commit.
  */
 export class Kept {
   readonly #committed: () => ReadonlyMap<string, string>;
+  readonly #most: Most;
   /** Parsed; `undefined`: dropped. */
   #changed = new Map<string, object | undefined>();
   #read = new Map<string, object>();
   #size: number;
   #text = 0;
 
-  constructor(committed: () => ReadonlyMap<string, string>) {
+  constructor(committed: () => ReadonlyMap<string, string>, most = MOST) {
+    this.#most = most;
     this.#committed = committed;
     this.#size = committed().size;
     for (const [key, value] of committed()) this.#text += key.length + value.length;
@@ -62,8 +68,8 @@ export class Kept {
 
   /** What is to be given up, the oldest first, so that no more is kept than may be. What has changed is counted when it is committed. */
   *surplus(): Generator<string> {
-    let entries = this.#size - MOST_ENTRIES;
-    let text = this.#text - MOST_TEXT;
+    let entries = this.#size - this.#most.entries;
+    let text = this.#text - this.#most.text;
     if (entries <= 0 && text <= 0) return;
     for (const [key, value] of this.#committed()) {
       if (entries <= 0 && text <= 0) return;

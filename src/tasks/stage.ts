@@ -9,7 +9,7 @@ import type { Mark } from '../spool/mark.ts';
 import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
 import { parseTime } from '../time.ts';
 import type { Assembler, TaskRecord, Tasks } from './assembler.ts';
-import { Kept } from './kept.ts';
+import { Kept, MOST, type Most } from './kept.ts';
 import { taskRow } from './row.ts';
 import { Passing } from './passing.ts';
 
@@ -25,6 +25,8 @@ export interface TaskStageOptions {
   readonly clock: Clock;
   readonly slabs: Slabs;
   readonly registry: Registry;
+  /** Of what assemblers keep. */
+  readonly most?: Most;
 }
 
 /** Where the stage stands. */
@@ -59,12 +61,12 @@ export class TaskStage implements Stage, Tasks {
   #ticked_ms = 0;
   #complete = false;
 
-  constructor({ spool, clock, slabs, registry }: TaskStageOptions) {
+  constructor({ spool, clock, slabs, registry, most = MOST }: TaskStageOptions) {
     this.#spool = spool;
     this.#clock = clock;
     const stood = spool.positions.get(TASKS) as Standing | undefined;
     this.#reader = spool.reader(TASKS, { until: 'sources', settled: stood });
-    this.#kept = new Kept(() => spool.state(TASKS));
+    this.#kept = new Kept(() => spool.state(TASKS), most);
     this.#rows = new RowsBuilder('tasks', slabs);
     this.#passing = new Passing(spool.src, clock, stood?.now_ms ?? clock.wall());
     this.#version = stood?.version ?? 0;

@@ -220,7 +220,14 @@ class Known {
   constructor(terminated: Pod['terminated'] = new Map()) {
     const none = new Map<string, never>();
     const { pod_uid: uid, namespace, pod: name } = POD;
-    const words = { node: 'worker-3', labels: none, annotations: none, owner: undefined, containers: none };
+    const words = {
+      node: 'worker-3',
+      labels: none,
+      annotations: none,
+      owner: undefined,
+      containers: none,
+      addresses: [],
+    };
     this.pod = { uid, namespace, name, ...words, terminated };
   }
 
@@ -259,6 +266,24 @@ test('a task is not idle while its pod lives, and over when the pod is not there
   pods.pod = undefined;
   await clock.advance(30_000);
   expect(await told()).toMatchObject([{ status: 'unknown', end_reason: 'pod_gone', revision: 0 }]);
+});
+
+test('where there is no room to remember so many, the oldest is told unfinished, counted, and corrected by nothing', async () => {
+  const { registry, spool, say, told } = desk(undefined, 3600, { entries: 3, text: 1 << 20 });
+  for (const n of [1, 2, 3, 4, 5]) await say(samples(3, 9), { ...POD, pod: `pod-${n}`, pod_uid: `uid-${n}` });
+  // It looks once a second.
+  await say([], POD);
+  const rows = await told();
+  expect(rows.length).toBeGreaterThanOrEqual(1);
+  expect(rows.map(({ pod_uid, end_reason, revision }) => ({ pod_uid, end_reason, revision }))).toEqual(
+    rows.map((_, n) => ({ pod_uid: `uid-${n + 1}`, end_reason: 'evicted', revision: 0 })),
+  );
+  expect(spool.state('stage:tasks').size).toBe(5 - rows.length);
+  expect(await registry.metrics()).toContain(`steptap_task_evicted_total ${rows.length}`);
+});
+
+test('steps of somebody who times a script of his own are no task', async () => {
+  expect(await tasksOf([said('read', 1, 1), said('Upload data to s3://b/1', 3, 2), said('write', 4, 1)])).toEqual([]);
 });
 
 test('lines from outside of the context of a task are of the task that its stream then names', async () => {

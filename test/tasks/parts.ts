@@ -9,6 +9,7 @@ import { Slabs } from '../../src/slabs.ts';
 import { MemorySpool } from '../../src/spool/memory.ts';
 import type { Spool } from '../../src/spool/spool.ts';
 import { FlyteTasks } from '../../src/tasks/flyte/index.ts';
+import type { Most } from '../../src/tasks/kept.ts';
 import { TaskStage } from '../../src/tasks/stage.ts';
 import { decode, type Fields } from '../support/decode.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -48,12 +49,12 @@ export interface Desk {
 }
 
 /** A stage at work, in memory. */
-export function desk(pods: Pick<Pods, 'get' | 'state'> = NOTHING_KNOWN, idle_s = 3600): Desk {
+export function desk(pods: Pick<Pods, 'get' | 'state'> = NOTHING_KNOWN, idle_s = 3600, most?: Most): Desk {
   const clock = new FakeClock();
   const spool = new MemorySpool({ clock, max_bytes: 64 << 20 });
   const registry = new Registry();
   const reader = spool.reader('told', { until: 'stages' });
-  const stage = stageOf(spool, clock, registry);
+  const stage = stageOf(spool, clock, registry, most);
   stage.assemblers = [new FlyteTasks({ idle_s, pods })];
   const running = stage.run(new AbortController().signal);
   const told: Fields[] = [];
@@ -86,8 +87,8 @@ export function desk(pods: Pick<Pods, 'get' | 'state'> = NOTHING_KNOWN, idle_s =
   };
 }
 
-export function stageOf(spool: Spool, clock: Clock, registry = new Registry()): TaskStage {
-  return new TaskStage({ spool, clock, slabs: new Slabs(), registry });
+export function stageOf(spool: Spool, clock: Clock, registry = new Registry(), most?: Most): TaskStage {
+  return new TaskStage({ spool, clock, slabs: new Slabs(), registry, ...(most === undefined ? {} : { most }) });
 }
 
 export function tasksIn({ rows }: Batch): Fields[] {

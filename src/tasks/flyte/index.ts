@@ -1,10 +1,9 @@
-import { FLYTEKIT_STEPS } from '../../dialects/flytekit/steps.ts';
 import type { EventTable } from '../../fields.ts';
 import type { Pods } from '../../kubernetes/pods.ts';
 import type { Assembler, EventRow, Tasks } from '../assembler.ts';
 import { addStep, describe, notSaid, type Open, type Past } from './open.ts';
 import { recordOf, type Ending } from './record.ts';
-import { SLACK_US, type Step } from './tree.ts';
+import { isOwn, SLACK_US, type Step } from './tree.ts';
 
 export interface FlyteOptions {
   /** What ends a task of which nothing is heard, in seconds; not while its pod is known to live. */
@@ -78,7 +77,7 @@ export class FlyteTasks implements Assembler {
       tasks.drop(PAST + stream);
       open = opened(past === undefined ? 0 : past.n + 1, committed_ms);
     }
-    addStep(open, step, FLYTEKIT_STEPS.has(step[0]) && step[0] !== 'download_data' && step[0] !== 'upload_data');
+    addStep(open, step);
     describe(open, fields);
     if (ends(step)) open.end_us = step[2];
     if (LAST.has(step[0])) open.last = true;
@@ -166,9 +165,9 @@ export class FlyteTasks implements Assembler {
   evicted(key: string, now_ms: number, tasks: Tasks): boolean {
     const stream = streamOfKey(key, OPEN) ?? streamOfKey(key, ENDED);
     if (stream === undefined) return false;
-    this.#close(stream, { end_reason: key.startsWith(OPEN) ? 'evicted' : 'completed' }, now_ms, tasks);
+    const told = this.#close(stream, { end_reason: key.startsWith(OPEN) ? 'evicted' : 'completed' }, now_ms, tasks);
     tasks.drop(CLOSED + stream);
-    return key.startsWith(OPEN);
+    return told && key.startsWith(OPEN);
   }
 
   over(now_ms: number, tasks: Tasks): void {
@@ -181,17 +180,21 @@ export class FlyteTasks implements Assembler {
     }
   }
 
-  #close(stream: string, ending: Ending, now_ms: number, tasks: Tasks): void {
+  /** True when it was told. */
+  #close(stream: string, ending: Ending, now_ms: number, tasks: Tasks): boolean {
     const open = (tasks.get(OPEN + stream) ?? tasks.get(ENDED + stream)) as Open | undefined;
     // It is closed already: nothing has come since.
-    if (open === undefined) return;
-    const record = recordOf(open, ending);
-    tasks.emit(record);
+    if (open === undefined) return false;
     tasks.drop(OPEN + stream);
     tasks.drop(ENDED + stream);
+    // Whoever times steps of his own in a script has run no task.
+    if (!open.steps.some(([step]) => isOwn(step))) return false;
+    const record = recordOf(open, ending);
+    tasks.emit(record);
     open.revision = Math.max(open.revision, record.revision);
     open.last_ms = now_ms;
     tasks.put(CLOSED + stream, open);
+    return true;
   }
 }
 

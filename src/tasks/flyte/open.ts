@@ -1,5 +1,5 @@
 import { WORK } from '../../kubernetes/flyte.ts';
-import type { Step } from './tree.ts';
+import { isOwn, type Step } from './tree.ts';
 
 /** The captured error of a task, as its event told it. */
 export interface Captured {
@@ -80,7 +80,7 @@ export function describe(open: Open, fields: Fields): void {
 const MOST_STEPS = 2_000;
 const MOST_OWN_STEPS = MOST_STEPS + 200;
 
-export function addStep(open: Open, step: Step, own: boolean): void {
-  if (open.steps.length < (own ? MOST_OWN_STEPS : MOST_STEPS)) open.steps.push(step);
+export function addStep(open: Open, step: Step): void {
+  if (open.steps.length < (isOwn(step[0]) ? MOST_OWN_STEPS : MOST_STEPS)) open.steps.push(step);
   else open.more += 1;
 }

@@ -56,7 +56,16 @@ const ENCLOSED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 
 /** Steps of the data, which a user's code does too. */
 const DATA = words('download_data upload_data');
+const FLYTE2_STEPS = words(
+  'download_code_bundle load_pkl_task load_task_from_tgz load_task_from_resolver load_inputs convert_inputs_to_native',
+  'run_task convert_outputs_from_native load_and_run_task_total',
+);
 const NONE = words();
+
+/** True for the steps that only Flyte itself takes, and only in a task. */
+export function isOwn(step: string): boolean {
+  return FLYTE2_STEPS.has(step) || (FLYTEKIT_STEPS.has(step) && !DATA.has(step));
+}
 
 function words(...lines: string[]): ReadonlySet<string> {
   return new Set(lines.flatMap((line) => line.split(' ')));
