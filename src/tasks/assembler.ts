@@ -28,6 +28,8 @@ export interface Assembler {
   take(row: EventRow, tasks: Tasks): void;
   /** About once a second: closes what has been idle too long. */
   tick(now_ms: number, tasks: Tasks): void;
+  /** True for what is kept only so that it may be corrected: it is given up before anything else. */
+  spare?(key: string): boolean;
   /** There is no room for what is under that key, the oldest: it is about to be dropped. What is open is told as it is, with `end_reason: evicted`; true when it was. */
   evicted(key: string, now_ms: number, tasks: Tasks): boolean;
   /** All sources have come to their ends: what is open is told as it is, `end_reason: input_ended`, and what waited for a late line is closed. */

@@ -6,7 +6,12 @@ export interface Most {
   readonly text: number;
 }
 
-export const MOST: Most = { entries: 100_000, text: 64 << 20 };
+const MOST: Most = { entries: 100_000, text: 64 << 20 };
+
+/** All of it stands at the head of every segment, which is an eighth of the spool: half of that at most. */
+export function mostIn({ max_bytes }: { readonly max_bytes: number }): Most {
+  return { ...MOST, text: Math.min(MOST.text, max_bytes >> 4) };
+}
 
 /**
  * What assemblers keep: what is committed, as the spool has it, and over it what has changed since. Objects are parsed when they are asked for, and live until the next commit.
@@ -66,17 +71,19 @@ export class Kept {
     }
   }
 
-  /** What is to be given up, the oldest first, so that no more is kept than may be. What has changed is counted when it is committed. */
-  *surplus(): Generator<string> {
+  /** What is to be given up so that no more is kept than may be: what can be spared, and then the oldest. What has changed is counted when it is committed. */
+  *surplus(spare: (key: string) => boolean): Generator<string> {
     let entries = this.#size - this.#most.entries;
     let text = this.#text - this.#most.text;
     if (entries <= 0 && text <= 0) return;
-    for (const [key, value] of this.#committed()) {
-      if (entries <= 0 && text <= 0) return;
-      if (this.#changed.has(key)) continue;
-      entries -= 1;
-      text -= key.length + value.length;
-      yield key;
+    for (const spared of [true, false]) {
+      for (const [key, value] of this.#committed()) {
+        if (entries <= 0 && text <= 0) return;
+        if (this.#changed.has(key) || spare(key) !== spared) continue;
+        entries -= 1;
+        text -= key.length + value.length;
+        yield key;
+      }
     }
   }
 

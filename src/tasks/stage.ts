@@ -9,7 +9,7 @@ import type { Mark } from '../spool/mark.ts';
 import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
 import { parseTime } from '../time.ts';
 import type { Assembler, TaskRecord, Tasks } from './assembler.ts';
-import { Kept, MOST, type Most } from './kept.ts';
+import { Kept, mostIn, type Most } from './kept.ts';
 import { taskRow } from './row.ts';
 import { Passing } from './passing.ts';
 
@@ -61,7 +61,7 @@ export class TaskStage implements Stage, Tasks {
   #ticked_ms = 0;
   #complete = false;
 
-  constructor({ spool, clock, slabs, registry, most = MOST }: TaskStageOptions) {
+  constructor({ spool, clock, slabs, registry, most = mostIn(spool.usage()) }: TaskStageOptions) {
     this.#spool = spool;
     this.#clock = clock;
     const stood = spool.positions.get(TASKS) as Standing | undefined;
@@ -142,8 +142,9 @@ export class TaskStage implements Stage, Tasks {
     if (now_ms - this.#ticked_ms < TICK_MS) return;
     this.#ticked_ms = now_ms;
     for (const assembler of this.assemblers) assembler.tick(now_ms, this);
-    for (const key of this.#kept.surplus()) {
-      const assembler = this.assemblers.find(({ name }) => key.startsWith(`${name} `));
+    const of = (key: string): Assembler | undefined => this.assemblers.find(({ name }) => key.startsWith(`${name} `));
+    for (const key of this.#kept.surplus((each) => of(each)?.spare?.(each) === true)) {
+      const assembler = of(key);
       if (assembler?.evicted(key, now_ms, this) === true) this.#evicted.inc();
       this.#kept.drop(key);
     }

@@ -16,6 +16,7 @@ const LAST: ReadonlySet<string> = new Set(['upload_outputs', 'output_deck', 'loa
 const QUIET_MS = 2_000;
 /** Tasks without outputs end with what encloses their code; others upload them then, which takes as long as it takes. */
 const DISPATCHED = 'task_dispatch_execute';
+const CODE = 'execute_user_code';
 const DISPATCHED_QUIET_MS = 30_000;
 /** What may follow the step that encloses a task's code; any other is another task's. */
 const TAIL: ReadonlySet<string> = new Set(['output_offloading', 'upload_data', ...LAST]);
@@ -162,6 +163,10 @@ export class FlyteTasks implements Assembler {
     }
   }
 
+  spare(key: string): boolean {
+    return key.startsWith(PAST) || key.startsWith(CLOSED);
+  }
+
   evicted(key: string, now_ms: number, tasks: Tasks): boolean {
     const stream = streamOfKey(key, OPEN) ?? streamOfKey(key, ENDED);
     if (stream === undefined) return false;
@@ -187,8 +192,8 @@ export class FlyteTasks implements Assembler {
     if (open === undefined) return false;
     tasks.drop(OPEN + stream);
     tasks.drop(ENDED + stream);
-    // Whoever times steps of his own in a script has run no task.
-    if (!open.steps.some(([step]) => isOwn(step))) return false;
+    // Whoever times steps of his own in a script has run no task; and the code of a task never comes alone, what encloses it ends milliseconds later.
+    if (!open.steps.some(([step]) => isOwn(step) && step !== CODE)) return false;
     const record = recordOf(open, ending);
     tasks.emit(record);
     open.revision = Math.max(open.revision, record.revision);
