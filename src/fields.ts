@@ -165,6 +165,13 @@ export const FIELDS: readonly Field[] = [
     TASKS,
     'how its end is known: `completed` (it said so), `pod_gone`, `idle`, `session_ended`, `upstream_failed`, `input_ended`, `evicted` (no room to remember it any longer); absent while it runs',
   ),
+  field(
+    'incomplete_lifecycle',
+    'Bool',
+    'boolean',
+    TASKS,
+    'true when the engine itself had not seen it start: its duration says nothing, and is in no histogram',
+  ),
   field('termination_reason', low, 'keyword', TASKS, 'why its container ended, where Kubernetes says it: `OOMKilled`'),
   field('exit_code', 'Nullable(Int32)', 'integer', TASKS, 'of its container'),
   field('ts_created', moment, 'date_nanos', TASKS, 'when the engine registered it'),
