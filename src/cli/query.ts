@@ -1,9 +1,6 @@
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { embeddedInstalled, openEmbedded } from '../sinks/clickhouse/embedded.ts';
-import { lockHolder, lockState } from '../state/lock.ts';
-import { askRun } from '../state/query-socket.ts';
+import { askState } from './asking.ts';
 import { placeOptions, type PlaceFlags } from './options.ts';
 import { settingsOf } from './settings.ts';
 import { embeddedPath } from './stores.ts';
@@ -42,29 +39,12 @@ counts.`,
 }
 
 async function query(state: string, sql: string): Promise<string> {
-  const path = embeddedPath(state);
-  if (!existsSync(path))
-    throw new UsageError(`--state ${state}: there is no embedded store; a run without --clickhouse makes one`);
   try {
-    const answer = await askRun(state, sql);
-    if (answer !== undefined) return answer;
-    const holder = lockHolder(state);
-    if (holder !== undefined)
-      throw new UsageError(
-        `--state ${state}: process ${holder} has it and answers no queries; try again when it has ended`,
-      );
-    if (!(await embeddedInstalled()))
-      throw new UsageError('the embedded store is not installed: npm install chdb@3.4.0');
-    const lock = lockState(state);
+    const store = await askState(state, embeddedPath(state));
     try {
-      const engine = await openEmbedded(path);
-      try {
-        return await engine.query(sql);
-      } finally {
-        await engine.close();
-      }
+      return await store.ask(sql);
     } finally {
-      lock.release();
+      await store.close();
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
