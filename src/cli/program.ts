@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, (log: Log) => Promise<Command>>> = {
   tap: async (log) => (await import('./tap.ts')).tapCommand(log),
   tail: async () => (await import('./tail.ts')).tailCommand(),
   query: async () => (await import('./query.ts')).queryCommand(),
+  summary: async (log) => (await import('./summary.ts')).summaryCommand(log),
   explain: async () => (await import('./explain.ts')).explainCommand(),
   ddl: async (log) => (await import('./ddl.ts')).ddlCommand(log),
   'dead-letters': async (log) => (await import('./dead-letters.ts')).deadLettersCommand(log),
