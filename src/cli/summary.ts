@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { executionsOf } from '../report/executions.ts';
 import { readingsOf } from '../report/nodes.ts';
 import { panelTasks } from '../report/panel-tasks.ts';
+import { panelsText } from '../report/panels-text.ts';
 import { panelsOf } from '../report/panels.ts';
 import { sessionsOf, type Session } from '../report/sessions.ts';
 import { tablesIn, type Wanted } from '../report/store.ts';
@@ -39,7 +40,7 @@ export function summaryCommand(log: Log): Command {
       ),
     )
     .addOption(
-      new Option('--panels', 'the six panels of the last of the sessions too, as numbers; with --json').default(false),
+      new Option('--panels', 'the six panels of the last session too, drawn, or with --json as numbers').default(false),
     )
     .addOption(new Option('--upstream', "panels counted as AsyncFlow's example counts them").default(false));
   const [clickhouse] = storeOptions();
@@ -55,11 +56,10 @@ a task was executed; what it waited for before stands apart from it.
 Examples:
   steptap summary
   steptap summary --session asyncflow.session.5e0a17c4 --json
-  steptap summary --json --panels --clickhouse http://clickhouse:8123`,
+  steptap summary --panels --clickhouse http://clickhouse:8123`,
     )
     .action(async (flags: SummaryFlags) => {
-      if (flags.panels && !flags.json) throw new UsageError('--panels: they are numbers; add --json');
-      if (flags.upstream && !flags.panels) throw new UsageError('--upstream: is about panels; add --panels --json');
+      if (flags.upstream && !flags.panels) throw new UsageError('--upstream: it is about panels; add --panels');
       await summary(flags, log);
     });
 }
@@ -106,8 +106,8 @@ async function tell(store: Answering, flags: SummaryFlags): Promise<void> {
   const ids = sessions.map(({ session_id }) => session_id);
   const readings = has.has('resources') ? await readingsOf(store, ids) : [];
   const executions = asked.length > 0 ? [] : await executionsOf(store);
+  const panels = flags.panels ? await lastPanels(store, sessions, flags) : undefined;
   if (flags.json) {
-    const panels = flags.panels ? await lastPanels(store, sessions, flags) : undefined;
     sessions.forEach((each, n) => print(JSON.stringify(sessionJson(each, readings, n === 0 ? panels : undefined))));
     for (const each of executions) print(JSON.stringify(executionJson(each)));
     return;
@@ -115,6 +115,7 @@ async function tell(store: Answering, flags: SummaryFlags): Promise<void> {
   const columns = process.stdout.columns > 0 ? process.stdout.columns : 80;
   const paint = paintFor(process.stdout);
   const parts = sessions.map((each) => sessionText(each, readings, columns, paint));
+  if (panels !== undefined) parts.splice(1, 0, panelsText(panels, columns, paint));
   if (executions.length > 0) parts.push(executionsText(executions, columns, paint));
   process.stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n') || 'no tasks are stored'}\n`);
 }

@@ -84,7 +84,7 @@ test('a server is asked as the embedded store is, and what cannot be asked is sa
     expect(code).toBe(2);
     return stderr;
   };
-  expect(await refused('--panels')).toBe('steptap: --panels: they are numbers; add --json\n');
+  expect(await refused('--upstream')).toBe('steptap: --upstream: it is about panels; add --panels\n');
   expect(await refused('--state', 'nothing')).toMatch(/^steptap: --state nothing: there is no embedded store; /);
   await writeFile(
     `${home.path}/search.yaml`,

@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { histogram } from '../../src/report/histogram.ts';
 import { panelsOf, type PanelTask } from '../../src/report/panels.ts';
+import { panelsText } from '../../src/report/panels-text.ts';
 import { RhapsodyTasks } from '../../src/tasks/rhapsody.ts';
+import { plain } from '../../src/terminal/paint.ts';
+import { width } from '../../src/terminal/text.ts';
 import { close, expectUpstream, steps } from './golden.ts';
 import { rowsOf, T0_US, Table } from '../tasks/rhapsody-rows.ts';
 
@@ -54,6 +57,48 @@ test('without tasks, with one, and with tasks that never ran no panel has a numb
       expect(JSON.stringify(panelsOf(rows, mode))).not.toMatch(/null|NaN|Infinity/);
     }
   }
+});
+
+test('the panels are drawn in 80 columns', () => {
+  const panels = panelsOf(tasks(), 'own', T0_US);
+  expect(panelsText(panels, 80, plain)).toEqual([
+    'WORKFLOWS  20.0 ms to 760 ms',
+    'exp-0        .11111111111111..22222222222.3333333333333333333333333333.44444444',
+    'exp-1        .1111111111111111111.2222222222222..3333333333333',
+    'wf-3a1b9c2d  ..555555555555555555555555555555555555555555555',
+    '. waiting   1 load   2 preprocess   3 train   4 evaluate   5 probe',
+    'at work      3333333333333333333333333333333333333333333333332211111111111111111',
+    '',
+    'EXECUTION      load  preprocess   train  evaluate   probe',
+    'exp-0        150 ms      120 ms  300 ms   90.0 ms       -',
+    'exp-1        200 ms      140 ms  150 ms         -       -',
+    'wf-3a1b9c2d       -           -       -         -  500 ms',
+    '',
+    'WORKFLOWS ENDED  545 ms to 760 ms',
+    '             1  1  0  0  0  0  0  0  0  0  0  1',
+    'FROM CREATION TO END  523 ms to 740 ms, mean 605 ms, median 551 ms',
+    '             2  0  0  0  0  1',
+    '',
+    'TASKS AT WORK  40.0 ms to 760 ms, @ is 2.0',
+    'load         @@@@@@@@*++.',
+    'preprocess            -++%@@@++++.',
+    'train                         =+++%@@@@@@@#+++=',
+    'evaluate                                        +++++',
+    'probe        =+++++++++++++++++++++++++++.',
+  ]);
+  for (const columns of [40, 80, 160]) {
+    for (const mode of ['own', 'upstream'] as const) {
+      const lines = panelsText(
+        panelsOf([...tasks(), { ...tasks()[0]!, workflow_id: 'w'.repeat(200) }], mode),
+        columns,
+        plain,
+      );
+      expect(lines.filter((line) => width(line) > columns)).toEqual([]);
+    }
+  }
+  expect(panelsText(panelsOf([], 'own'), 80, plain)).toEqual([
+    'none of its tasks belongs to a workflow: there are no panels',
+  ]);
 });
 
 test('the same ids in another session are another workflow, but for upstream', () => {
