@@ -55,7 +55,7 @@ a task was executed; what it waited for before stands apart from it.
 
 Examples:
   steptap summary
-  steptap summary --session asyncflow.session.5e0a17c4 --json
+  steptap summary --json | jq -c '[.session_id, .tasks]'
   steptap summary --panels --clickhouse http://clickhouse:8123`,
     )
     .action(async (flags: SummaryFlags) => {
