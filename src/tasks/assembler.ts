@@ -46,8 +46,8 @@ export interface Tasks {
   drop(key: string): void;
   /** Those that begin so, as they are now; the longest not put first. */
   keys(prefix: string): Iterable<string>;
-  /** A row of table `tasks`. */
-  emit(task: TaskRecord): void;
+  /** A row of table `tasks`. Gives its `task_day`, to be kept and given with every later row of that task: search engines keep one row a key only within one index. */
+  emit(task: TaskRecord): string;
   /** Counts a row that came when its task was not known any more. */
   late(): void;
 }
@@ -60,6 +60,8 @@ export interface TaskRecord {
   readonly ts_us: number;
   /** 0 while the end is not known (running, missing), 1 when it is for the first time, more for corrections. */
   readonly revision: number;
+  /** As `emit` gave it for the first row. */
+  readonly task_day?: string | undefined;
   /** Columns of `tasks` by name, without `ts`, `task_key`, `version` and `revision`; times in microseconds since 1970. What is undefined is not written. */
   readonly fields: Readonly<Record<string, unknown>>;
 }

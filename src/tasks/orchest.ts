@@ -16,6 +16,8 @@ interface Run {
   last_us?: number;
   /** How often it was told. */
   revision: number;
+  /** `task_day` of its rows. */
+  day?: string;
   /** What was told of it. */
   told?: string;
   touched_ms: number;
@@ -123,7 +125,8 @@ export class OrchestRuns implements Assembler {
     const ended_us = run.ended_us === undefined ? undefined : Math.max(run.ended_us, run.last_us ?? 0);
     const phases = { queue: seconds(created_us, started_us), execution: seconds(started_us, ended_us) };
     const { execution, ...rest } = phases;
-    tasks.emit({
+    run.day = tasks.emit({
+      task_day: run.day,
       task_key: taskKey(key),
       ts_us: ended_us ?? started_us ?? created_us ?? 0,
       revision,

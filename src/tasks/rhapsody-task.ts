@@ -30,6 +30,8 @@ export interface RhapsodyTask {
   end_reason?: string;
   /** Absent while no end was told. */
   revision?: number;
+  /** `task_day` of its rows. */
+  day?: string;
   /** When it was put aside, milliseconds since 1970. */
   closed_ms?: number;
 }
@@ -102,6 +104,7 @@ export function recordOf(
     task_key: taskKey('rhapsody', session_id, id),
     ts_us: ended ?? over ?? Math.max(...moments(task)),
     revision: task.revision ?? 0,
+    task_day: task.day,
     fields: {
       ...session,
       ts_start: execution === undefined ? undefined : started,

@@ -140,8 +140,8 @@ export class RhapsodyTasks implements Assembler {
     }
     task.closed_ms = now_ms;
     tasks.drop(OPEN + name);
-    tasks.put(DONE + name, task);
     tell(name, task, tasks);
+    tasks.put(DONE + name, task);
   }
 }
 
@@ -166,7 +166,7 @@ function parts(name: string): TaskName {
 function tell(name: string, task: RhapsodyTask, tasks: Tasks): void {
   const named = parts(name);
   const session = sessionAt(named.session, tasks);
-  tasks.emit(recordOf(named, task, session?.fields ?? {}, session?.ended_us));
+  task.day = tasks.emit(recordOf(named, task, session?.fields ?? {}, session?.ended_us));
 }
 
 /** The session of a row, which has spoken. The columns are of the first line; those that the pod itself confirms are better. */

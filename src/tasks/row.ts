@@ -11,9 +11,9 @@ export function taskKey(...parts: readonly (string | number)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-/** What a row says behind `ts`, `task_key`, `version` and `revision`, in this order. */
+/** What a row says behind `ts`, `task_key`, `version`, `revision` and `task_day`, in this order. */
 const COLUMNS = fieldsOf('tasks')
-  .slice(4)
+  .slice(5)
   .map(({ name, search }) => ({ name, time: search === 'date_nanos' }));
 
 export interface TaskRow {
@@ -24,8 +24,8 @@ export interface TaskRow {
 }
 
 /** A row of table `tasks`; its keys are in the order of FIELDS. */
-export function taskRow({ task_key, ts_us, revision, fields }: TaskRecord, version: number): TaskRow {
-  const row: Record<string, unknown> = { ts: formatTime(ts_us), task_key, version, revision };
+export function taskRow({ task_key, ts_us, revision, task_day, fields }: TaskRecord, version: number): TaskRow {
+  const row: Record<string, unknown> = { ts: formatTime(ts_us), task_key, version, revision, task_day };
   for (const { name, time } of COLUMNS) {
     const value = fields[name];
     if (value === undefined) continue;

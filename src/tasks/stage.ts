@@ -7,7 +7,7 @@ import { RowsBuilder } from '../rows.ts';
 import type { Slabs } from '../slabs.ts';
 import type { Mark } from '../spool/mark.ts';
 import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
-import { parseTime } from '../time.ts';
+import { formatTime, parseTime } from '../time.ts';
 import type { Assembler, TaskRecord, Tasks } from './assembler.ts';
 import { Kept, mostIn, type Most } from './kept.ts';
 import { taskRow } from './row.ts';
@@ -211,10 +211,12 @@ export class TaskStage implements Stage, Tasks {
     return this.#kept.keys(prefix);
   }
 
-  emit(task: TaskRecord): void {
+  emit(task: TaskRecord): string {
     this.#version = Math.max(this.#version + 1, Math.floor(this.#clock.wall()) * 1000);
-    const { row, tuple, duration } = taskRow(task, this.#version);
+    const { task_day = formatTime(this.#version).slice(0, 10) } = task;
+    const { row, tuple, duration } = taskRow({ ...task, task_day }, this.#version);
     this.#rows.add(row, tuple, duration);
+    return task_day;
   }
 
   late(): void {

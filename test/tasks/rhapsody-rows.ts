@@ -61,6 +61,7 @@ export class Table {
       emit: (task) => {
         const written = (this.rows.get(task.task_key)?.written ?? 0) + 1;
         this.rows.set(task.task_key, { ...task, written });
+        return task.task_day ?? 'day 1';
       },
     });
     const { put = [], drop = [] } = kept.change() ?? {};

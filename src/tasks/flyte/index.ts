@@ -195,7 +195,7 @@ export class FlyteTasks implements Assembler {
     // Whoever times steps of his own in a script has run no task; and the code of a task never comes alone, what encloses it ends milliseconds later.
     if (!open.steps.some(([step]) => isOwn(step) && step !== CODE)) return false;
     const record = recordOf(open, ending);
-    tasks.emit(record);
+    open.day = tasks.emit({ ...record, task_day: open.day });
     open.revision = Math.max(open.revision, record.revision);
     open.last_ms = now_ms;
     tasks.put(CLOSED + stream, open);

@@ -28,6 +28,7 @@ export interface Open {
   last_ms: number;
   /** What was told of it. */
   revision: number;
+  day?: string;
   key?: string;
 }
 
