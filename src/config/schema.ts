@@ -55,6 +55,7 @@ export const dialectOptions = {
     },
   },
   orchest: dialect("Deliveries of Orchest's webhooks, and its telemetry."),
+  rhapsody: dialect('Events, snapshots and spans of RHAPSODY and AsyncFlow.'),
   log: {
     type: 'object',
     description: 'Ordinary log lines, tracebacks and progress bars.',

@@ -60,6 +60,18 @@ test.each([false, true])('every event of the samples is the same behind the wire
   }
 });
 
+test.each(['events', 'resources'] as const)(
+  '%s of a session of AsyncFlow are the same behind the wire',
+  async (table) => {
+    const session = decode(readFileSync('test/fixtures/sample-session.telemetry.jsonl'));
+    const before = session.rows.filter((row) => row.table === table).map(({ text }) => text);
+    expect(before).toHaveLength(table === 'events' ? 69 : 4);
+    const after = received(await passed(partOf(before, { table }), false));
+    expect([...after.keys()]).toEqual([table]);
+    expect(after.get(table)).toEqual(session[table]);
+  },
+);
+
 test.each(['constructor', '__proto__', 'toString', 'nothing'])(
   'a row of kind %s is a dead letter, and the rows beside it are stored',
   (kind) => {

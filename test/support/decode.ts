@@ -62,8 +62,11 @@ export interface Outcome {
   readonly steps: readonly Fields[];
   readonly logs: readonly Fields[];
   readonly events: readonly Fields[];
+  readonly resources: readonly Fields[];
   readonly rejections: readonly Fields[];
   readonly blank: number;
+  /** Spans that were there before. */
+  readonly repeated: number;
   readonly lines: number;
   readonly bytes: number;
   /** Offset of the last position. */
@@ -76,6 +79,7 @@ const ROW = /^\{"ts":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"[,}]/;
 class Reader {
   readonly rows: Decoded[] = [];
   blank = 0;
+  repeated = 0;
   lines = 0;
   bytes = 0;
   offset: unknown = 0;
@@ -89,7 +93,9 @@ class Reader {
     this.lines += counts.lines;
     this.bytes += counts.bytes;
     this.offset = batch.position['offset'];
-    this.#taken += counts.blank;
+    const repeated = counts.filtered.get('span') ?? 0;
+    this.repeated += repeated;
+    this.#taken += counts.blank + repeated;
     this.#said += batch.lines;
     for (const { table, bytes, ends, tuple, dictionary, durations } of batch.rows) {
       if (!isUtf8(bytes)) throw new Error('rows are not UTF-8');
@@ -113,17 +119,19 @@ class Reader {
     if (this.#taken !== this.lines || this.#said !== this.lines) {
       throw new Error(`${this.lines} lines were read; rows and blanks have ${this.#taken}, batches ${this.#said}`);
     }
-    const { rows, blank, lines, bytes, offset } = this;
+    const { rows, blank, repeated, lines, bytes, offset } = this;
     const of = (table: Table): Fields[] => rows.filter((row) => row.table === table).map(({ fields }) => fields);
     return {
       rows,
       blank,
+      repeated,
       lines,
       bytes,
       offset,
       steps: of('steps'),
       logs: of('logs'),
       events: of('events'),
+      resources: of('resources'),
       rejections: of('rejections'),
     };
   }

@@ -1,0 +1,95 @@
+import type { Dialect, DialectTools, Line } from '../dialect.ts';
+import { baseProblem, isEvent, isObject, type Value } from './base.ts';
+import { Composer, type Said } from './compose.ts';
+import { readEvent } from './event.ts';
+import { spanId, traceId } from './ids.ts';
+import { isMetric, metricProblem, readMetric } from './metric.ts';
+import { Reading } from './reading.ts';
+import { Sessions } from './sessions.ts';
+import { isSpan, readSpan, spanProblem } from './span.ts';
+import { Written } from './written.ts';
+
+/**
+ * RHAPSODY's telemetry, and that of AsyncFlow, which is written by it: events, snapshots of metrics and spans, as lines of one file a session. Events with the same `event_id` are not told
+ * apart: a file is written once and read once, and 32 digits to remember of every event would be more than its row.
+ */
+export class Rhapsody implements Dialect {
+  readonly name = 'rhapsody';
+  readonly #tools: DialectTools;
+  readonly #sessions: Sessions;
+  readonly #composer = new Composer();
+
+  constructor(tools: DialectTools) {
+    this.#tools = tools;
+    this.#sessions = new Sessions(tools.memory);
+  }
+
+  take(value: Value, text: string, line: Line, wrapped: boolean): boolean {
+    if (isEvent(value)) this.#event(value, text, line, wrapped);
+    else if (isSpan(value)) this.#span(value, text, line, wrapped);
+    else if (isMetric(value)) this.#metric(value, text, line, wrapped);
+    else return false;
+    return true;
+  }
+
+  claims(text: string): string | undefined {
+    if (text.includes('"event_type"') && text.includes('"event_id"')) return 'an event of RHAPSODY';
+    if (text.includes('"span_id": "0x') && text.includes('"start_ns"')) return 'a span of RHAPSODY';
+    return text.startsWith('{"checkpoint_time": ') ? 'a snapshot of RHAPSODY' : undefined;
+  }
+
+  #event(value: Value, text: string, line: Line, wrapped: boolean): void {
+    const written = new Written(text);
+    const problem = baseProblem(value, written);
+    if (problem !== undefined) {
+      this.#reject(problem, line);
+      return;
+    }
+    const said = readEvent(this.#reading(value, written, wrapped), line.time, this.#tools.times);
+    const { session_id } = said.about;
+    if (session_id !== '' && (value['event_type'] === 'SessionStarted' || !this.#sessions.knows(line.origin))) {
+      this.#sessions.started(line.origin, session_id, said.trace_id);
+    }
+    this.#emit(said, line);
+  }
+
+  #span(value: Value, text: string, line: Line, wrapped: boolean): void {
+    const problem = spanProblem(value);
+    if (problem !== undefined) {
+      this.#reject(problem, line);
+      return;
+    }
+    const last = value['name'] === 'session';
+    if (!this.#sessions.first(traceId(value['trace_id']), spanId(value['span_id']), last)) {
+      this.#tools.emit.filtered('span', line.lines);
+      return;
+    }
+    const reading = this.#reading(value, new Written(text), wrapped);
+    this.#emit(readSpan(reading, line.time, this.#tools.times, this.#sessions.of(line.origin)), line);
+  }
+
+  #metric(value: Value, text: string, line: Line, wrapped: boolean): void {
+    const written = new Written(text);
+    const problem = metricProblem(value, written);
+    if (problem !== undefined) {
+      this.#reject(problem, line);
+      return;
+    }
+    const reading = this.#reading(value, written, wrapped);
+    this.#emit(readMetric(reading, line.time, this.#tools.times, this.#sessions.of(line.origin)), line);
+  }
+
+  #reading(value: Value, written: Written, wrapped: boolean): Reading {
+    const { attributes } = value;
+    return new Reading(value, isObject(attributes) ? attributes : {}, written, this.#tools.privacy, wrapped);
+  }
+
+  #emit(said: Said, line: Line): void {
+    const { table, row, tuple, duration } = this.#composer.compose(said, line);
+    this.#tools.emit.event(table, row, tuple, duration, line.lines);
+  }
+
+  #reject(problem: string, line: Line): void {
+    this.#tools.emit.reject('schema', problem, 'rhapsody', line);
+  }
+}
