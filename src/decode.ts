@@ -202,6 +202,8 @@ export class Decoder implements Emit {
    */
   *request(lines: Buffer, most_bytes: number): Generator<void, { batch: Batch; counts: ReadCounts } | undefined, void> {
     this.#times.arrive();
+    // One that is not committed comes again, and then must be read as it was the first time: nothing is remembered from one to the next.
+    this.#memory.forget();
     const cutter = new LineCutter(this.#options.max_line_bytes);
     for (let at = 0; at < lines.length; at += REQUEST_PIECE) {
       if (at > 0) yield;
@@ -209,7 +211,8 @@ export class Decoder implements Emit {
       if (Object.values(this.#builders).reduce((sum, { length }) => sum + length, 0) > most_bytes) return undefined;
     }
     for (const chunk of cutter.end()) this.#chunk(chunk);
-    return this.flush('all');
+    const { batch, counts } = this.flush('all');
+    return { batch: { ...batch, state: undefined }, counts };
   }
 
   /** A dead letter of what a request begins with that cannot be decoded. */

@@ -38,6 +38,13 @@ export class SourceMemory implements Memory {
     return this.#entries.keys();
   }
 
+  /** Nothing is remembered any more, and nothing has changed. */
+  forget(): void {
+    if (this.#entries.size > 0) this.#entries.clear();
+    this.#put.clear();
+    this.#drop.clear();
+  }
+
   get entries(): ReadonlyMap<string, string> {
     return this.#entries;
   }

@@ -25,6 +25,7 @@ const PROVENANCE: Readonly<Record<string, string>> = {
   execution: "the execution's",
   uri: 'URI in the step',
   stream: 'earlier failed step',
+  'session_id:stream': 'session of the stream',
   runtime: 'timestamp beside it',
   arrival: 'arrival: no time in it',
 };
@@ -47,7 +48,7 @@ export function explainFields(row: string, account: Account, constants: Constant
   const given = new Map<string, string>();
   for (const each of (valueText(fields.get('provenance') ?? '') ?? '').split(',')) {
     const [field = '', source = ''] = each.split(':');
-    given.set(field, PROVENANCE[source] ?? source);
+    given.set(field, PROVENANCE[each] ?? PROVENANCE[source] ?? source);
   }
   return Array.from(fields, ([name, json]) => {
     const constant = name in constants ? PROVENANCE['set'] : undefined;

@@ -49,10 +49,10 @@ async function decode(path, fast) {
   const slabs = new Slabs();
   const decoder = new Decoder(source, options, systemClock, slabs);
   const cutter = new LineCutter(max_line_bytes);
-  let steps = 0;
+  let events = 0;
   const take = ({ batch }) => {
     for (const { table, bytes, ends } of batch.rows) {
-      if (table === 'steps') steps += ends.length;
+      if (table !== 'rejections') events += ends.length;
       slabs.give(bytes.buffer);
     }
   };
@@ -60,8 +60,8 @@ async function decode(path, fast) {
     for (const chunk of cutter.push(piece)) take(decoder.feed(chunk));
   }
   for (const chunk of cutter.end()) take(decoder.feed(chunk));
-  take(decoder.flush(true));
-  return steps;
+  take(decoder.flush('all'));
+  return events;
 }
 
 /** Writes the file to standard output again and again, and to descriptor 3 how many bytes went into the pipe. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeLines, type Truth } from './lines.ts';
+import { writeSession } from './rhapsody-lines.ts';
 import {
   describe,
   LOOPS,
@@ -18,9 +19,9 @@ import {
 import { differences, startNullSinks, type NullSinks } from './sinks.ts';
 
 /*
- * npm run bench -- [--lines 200000] [--runs 3] [--json]
+ * npm run bench -- [--lines 200000] [--runs 3] [--dialect flytekit|rhapsody] [--json]
  *
- * What steptap's job costs: CPU seconds (user and system, from the start of the process to its end) for a file of step logs into ClickHouse and
+ * What steptap's job costs: CPU seconds (user and system, from the start of the process to its end) for a file of step logs, or of events of RHAPSODY, into ClickHouse and
  * Elasticsearch, with a histogram, and for parts of it. CPU seconds of different machines cannot be compared; the ratio to a JSON.parse loop
  * over the same lines can. Runs are interleaved, in changing order, so that a busy neighbour meets all of them.
  */
@@ -48,7 +49,7 @@ function subjects(file: string, directory: string, truth: Truth, sinks: NullSink
     run: async () => {
       const measured = await measure([LOOPS, which, file]);
       if (Number(measured.output) !== truth.steps)
-        throw new Error(`${name}: ${measured.output} of ${truth.steps} steps`);
+        throw new Error(`${name}: ${measured.output} of ${truth.steps} events`);
       return measured;
     },
   });
@@ -60,7 +61,7 @@ function subjects(file: string, directory: string, truth: Truth, sinks: NullSink
   ];
 }
 
-/** The whole job, after which every step has to be in both sinks once. */
+/** The whole job, after which every event has to be in both sinks once. */
 async function job(file: string, directory: string, truth: Truth, sinks: NullSinks): Promise<Measured> {
   const state = join(directory, 'state');
   await sinks.reset();
@@ -69,7 +70,7 @@ async function job(file: string, directory: string, truth: Truth, sinks: NullSin
   const options = ['--input', file, '--logs', 'none', '--state', state];
   const measured = await measure([STEPTAP, 'run', ...options, ...into, ...constants]);
   const wrong = differences(await sinks.counts(), truth);
-  if (wrong.length > 0) throw new Error(`not every step arrived once: ${wrong.join('; ')}`);
+  if (wrong.length > 0) throw new Error(`not every event arrived once: ${wrong.join('; ')}`);
   rmSync(state, { recursive: true, force: true });
   return measured;
 }
@@ -103,10 +104,10 @@ function print(truth: Truth, found: readonly Result[], on: Machine, runs: number
   const { lines, bytes, steps, errors, split } = truth;
   console.log(describe(on));
   console.log(
-    `${lines} lines, ${(bytes / 1e6).toFixed(0)} MB: ${steps} steps, ${errors} errors, ${split} split in two`,
+    `${lines} lines, ${(bytes / 1e6).toFixed(0)} MB: ${steps} events, ${errors} errors, ${split} split in two`,
   );
   console.log(
-    `medians of ${runs} interleaved runs; each step was in both sinks once, and the sums of wall_time_s are equal\n`,
+    `medians of ${runs} interleaved runs; each event was in both sinks once, and the sums of wall_time_s are equal\n`,
   );
   const rows = found.map((result) => [
     result.name,
@@ -123,6 +124,7 @@ const { values } = parseArgs({
   options: {
     lines: { type: 'string', default: '200000' },
     runs: { type: 'string', default: '3' },
+    dialect: { type: 'string', default: 'flytekit' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -132,7 +134,7 @@ const on = machine();
 const sinks = await startNullSinks();
 try {
   const file = join(directory, 'steps.log');
-  const truth = writeLines(file, Number(values.lines));
+  const truth = (values.dialect === 'rhapsody' ? writeSession : writeLines)(file, Number(values.lines));
   const found = results(await rounds(subjects(file, directory, truth, sinks), runs), truth.lines);
   if (values.json) console.log(JSON.stringify({ machine: on, lines: truth, runs, results: found }, undefined, 2));
   else print(truth, found, on, runs);

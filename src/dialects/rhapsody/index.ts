@@ -1,12 +1,14 @@
 import type { Dialect, DialectTools, Line } from '../dialect.ts';
 import { baseProblem, isEvent, isObject, type Value } from './base.ts';
-import { Composer, type Said } from './compose.ts';
-import { readEvent } from './event.ts';
+import { Commons } from './common.ts';
+import { compose, type Said } from './compose.ts';
+import { Events } from './event.ts';
 import { spanId, traceId } from './ids.ts';
 import { isMetric, metricProblem, readMetric } from './metric.ts';
 import { Reading } from './reading.ts';
 import { Sessions } from './sessions.ts';
 import { isSpan, readSpan, spanProblem } from './span.ts';
+import { tellLine } from './tell.ts';
 import { Written } from './written.ts';
 
 /**
@@ -17,18 +19,23 @@ export class Rhapsody implements Dialect {
   readonly name = 'rhapsody';
   readonly #tools: DialectTools;
   readonly #sessions: Sessions;
-  readonly #composer = new Composer();
+  readonly #commons = new Commons();
+  readonly #events: Events;
 
   constructor(tools: DialectTools) {
     this.#tools = tools;
     this.#sessions = new Sessions(tools.memory);
+    this.#events = new Events(this.#commons, tools.times);
   }
 
   take(value: Value, text: string, line: Line, wrapped: boolean): boolean {
-    if (isEvent(value)) this.#event(value, text, line, wrapped);
-    else if (isSpan(value)) this.#span(value, text, line, wrapped);
-    else if (isMetric(value)) this.#metric(value, text, line, wrapped);
-    else return false;
+    const sort = isEvent(value) ? 'event' : isSpan(value) ? 'span' : isMetric(value) ? 'metric' : undefined;
+    if (sort === undefined) return false;
+    const { tell } = this.#tools.privacy;
+    if (tell !== undefined) tellLine(value['section'], sort, tell);
+    if (sort === 'event') this.#event(value, text, line, wrapped);
+    else if (sort === 'span') this.#span(value, text, line, wrapped);
+    else this.#metric(value, text, line, wrapped);
     return true;
   }
 
@@ -45,10 +52,10 @@ export class Rhapsody implements Dialect {
       this.#reject(problem, line);
       return;
     }
-    const said = readEvent(this.#reading(value, written, wrapped), line.time, this.#tools.times);
-    const { session_id } = said.about;
+    const said = this.#events.read(this.#reading(value, written, wrapped), line);
+    const { session_id, trace_id } = said.common.about;
     if (session_id !== '' && (value['event_type'] === 'SessionStarted' || !this.#sessions.knows(line.origin))) {
-      this.#sessions.started(line.origin, session_id, said.trace_id);
+      this.#sessions.started(line.origin, session_id, trace_id);
     }
     this.#emit(said, line);
   }
@@ -65,7 +72,8 @@ export class Rhapsody implements Dialect {
       return;
     }
     const reading = this.#reading(value, new Written(text), wrapped);
-    this.#emit(readSpan(reading, line.time, this.#tools.times, this.#sessions.of(line.origin)), line);
+    const session = this.#sessions.of(line.origin);
+    this.#emit(readSpan(reading, line, this.#tools.times, this.#commons, session), line);
   }
 
   #metric(value: Value, text: string, line: Line, wrapped: boolean): void {
@@ -76,7 +84,8 @@ export class Rhapsody implements Dialect {
       return;
     }
     const reading = this.#reading(value, written, wrapped);
-    this.#emit(readMetric(reading, line.time, this.#tools.times, this.#sessions.of(line.origin)), line);
+    const session = this.#sessions.of(line.origin);
+    this.#emit(readMetric(reading, line, this.#tools.times, this.#commons, session), line);
   }
 
   #reading(value: Value, written: Written, wrapped: boolean): Reading {
@@ -85,7 +94,7 @@ export class Rhapsody implements Dialect {
   }
 
   #emit(said: Said, line: Line): void {
-    const { table, row, tuple, duration } = this.#composer.compose(said, line);
+    const { table, row, tuple, duration } = compose(said, line.lines);
     this.#tools.emit.event(table, row, tuple, duration, line.lines);
   }
 

@@ -23,6 +23,8 @@ export class Reading {
   readonly #skip: ReadonlySet<string>;
   #left: string[] | undefined;
   #leftInner: string[] | undefined;
+  /** How many columns could not be read. */
+  leaves = 0;
 
   /** `wrapped`: keys of a log agent stand among the line's own. */
   constructor(value: Value, inner: Value, written: Written, privacy: Privacy, wrapped: boolean) {
@@ -99,38 +101,72 @@ export class Reading {
   }
 
   leave(name: string): void {
+    this.leaves += 1;
     (this.#left ??= []).push(name);
   }
 
   leaveInner(name: string): void {
+    this.leaves += 1;
     (this.#leftInner ??= []).push(name);
   }
 
   /** What is left, as JSON members. `taken` and `takenInner`: what columns are read from. */
   attributes(taken: ReadonlySet<string>, takenInner: ReadonlySet<string>): string {
-    const told: [string, string][] = [];
-    const add = (name: string, key: string, text: string | undefined): void => {
-      const stored = text === undefined ? undefined : this.#privacy.attribute(key, text);
-      if (stored !== undefined) told.push([name, quote(stored)]);
-    };
-    const remains = (name: string): boolean => !taken.has(name) || this.#left?.includes(name) === true;
     const { value, inner, written } = this;
+    const told = new Members();
+    const left = this.#left;
     for (const name of Object.keys(value)) {
-      if (!remains(name) || this.#skip.has(name)) continue;
-      if (name !== 'attributes' || value[name] !== inner) add(name, name, written.text(name, value[name]));
-      else {
-        for (const each of Object.keys(inner)) {
-          if (takenInner.has(each) && this.#leftInner?.includes(each) !== true) continue;
-          // A field of the event's own comes before what was put beside it under the same name.
-          const clashes = each in value && remains(each);
-          add(clashes ? `attributes.${each}` : each, each, written.nestedText(each, inner[each]));
-        }
-      }
+      if ((taken.has(name) && left?.includes(name) !== true) || this.#skip.has(name)) continue;
+      if (name === 'attributes' && value[name] === inner) this.#innerOnes(told, taken, takenInner);
+      else this.#tell(told, name, name, written.text(name, value[name]));
     }
-    return joinMembers(told);
+    return told.text;
+  }
+
+  #innerOnes(told: Members, taken: ReadonlySet<string>, takenInner: ReadonlySet<string>): void {
+    const { value, inner, written } = this;
+    for (const name of Object.keys(inner)) {
+      if (takenInner.has(name) && this.#leftInner?.includes(name) !== true) continue;
+      // A field of the event's own comes before what was put beside it under the same name.
+      const clashes = name in value && (!taken.has(name) || this.#left?.includes(name) === true);
+      this.#tell(told, clashes ? `attributes.${name}` : name, name, written.nestedText(name, inner[name]));
+    }
+  }
+
+  /** `key`: what a rule for personal data would call it. */
+  #tell(told: Members, name: string, key: string, text: string | undefined): void {
+    const stored = text === undefined ? undefined : this.#privacy.attribute(key, text);
+    if (stored !== undefined) told.add(name, quote(stored));
+  }
+
+  /** True when somebody is told what is read from where. */
+  get told(): boolean {
+    return this.#privacy.tell !== undefined;
   }
 
   #marked(name: string): boolean {
     return !this.#privacy.unmarked && this.#privacy.marks(name);
+  }
+}
+
+/** Names that come again and again, as JSON. */
+const NAMES = new Map(['event_id', 'emit_time', 'task_type'].map((name) => [name, `"${name}":`]));
+
+/** Members of a JSON object, of which nearly none have names that could become equal. */
+class Members {
+  #told = '';
+  #all: [string, string][] | undefined;
+
+  /** `json`: a byte string. */
+  add(name: string, json: string): void {
+    const known = this.#all === undefined ? NAMES.get(name) : undefined;
+    if (known !== undefined) this.#told += this.#told === '' ? known + json : `,${known}${json}`;
+    else (this.#all ??= []).push([name, json]);
+  }
+
+  get text(): string {
+    if (this.#all === undefined) return this.#told;
+    const rest = joinMembers(this.#all);
+    return this.#told === '' ? rest : `${this.#told},${rest}`;
   }
 }

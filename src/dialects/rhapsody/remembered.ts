@@ -16,16 +16,21 @@ export class Remembered {
     this.#most = most;
   }
 
+  /** What the other methods call a key. */
+  key(name: string): string {
+    return this.#prefix + name;
+  }
+
   get(key: string): string | undefined {
-    return this.#memory.get(this.#prefix + key);
+    return this.#memory.get(key);
   }
 
   put(key: string, value: string): void {
-    if (!this.#memory.has(this.#prefix + key) && ++this.#added > this.#most / 8) this.#trim();
-    this.#memory.put(this.#prefix + key, value);
+    if (!this.#memory.has(key) && ++this.#added > this.#most / 8) this.#trim();
+    this.#memory.put(key, value);
   }
 
-  /** Those that begin with `start` are forgotten. */
+  /** Those whose names begin with `start` are forgotten. */
   forget(start: string): void {
     for (const key of this.#keys(start)) this.#memory.drop(key);
   }

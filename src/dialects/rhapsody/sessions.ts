@@ -19,7 +19,7 @@ const NO_SESSION: Session = { session_id: '', trace_id: '' };
 export class Sessions {
   readonly #streams: Remembered;
   readonly #spans: Remembered;
-  readonly #names = new WeakMap<Origin, string>();
+  readonly #keys = new WeakMap<Origin, string>();
 
   constructor(memory: Memory) {
     this.#streams = new Remembered(memory, 'session', MOST_STREAMS);
@@ -27,16 +27,16 @@ export class Sessions {
   }
 
   started(origin: Origin, session_id: string, trace_id: string): void {
-    this.#streams.put(this.#name(origin), `${trace_id} ${session_id}`);
+    this.#streams.put(this.#key(origin), `${trace_id} ${session_id}`);
   }
 
   knows(origin: Origin): boolean {
-    return this.#streams.get(this.#name(origin)) !== undefined;
+    return this.#streams.get(this.#key(origin)) !== undefined;
   }
 
   /** The session whose beginning came last in this stream. */
   of(origin: Origin): Session {
-    const said = this.#streams.get(this.#name(origin));
+    const said = this.#streams.get(this.#key(origin));
     if (said === undefined) return NO_SESSION;
     const space = said.indexOf(' ');
     return { session_id: said.slice(space + 1), trace_id: said.slice(0, space) };
@@ -44,20 +44,20 @@ export class Sessions {
 
   /** True the first time. Each checkpoint writes all spans again that have ended, until the session's own ends: that is the last one of the last. */
   first(trace_id: string, span_id: string, last: boolean): boolean {
-    const key = `${trace_id}${span_id}`;
+    const key = this.#spans.key(trace_id + span_id);
     if (this.#spans.get(key) !== undefined) return false;
     if (last) this.#spans.forget(trace_id);
     this.#spans.put(key, '');
     return true;
   }
 
-  #name(origin: Origin): string {
-    let name = this.#names.get(origin);
-    if (name === undefined) {
+  #key(origin: Origin): string {
+    let key = this.#keys.get(origin);
+    if (key === undefined) {
       const { namespace, pod, pod_uid, container, stream } = origin.given;
-      name = JSON.stringify([namespace, pod, pod_uid, container, stream]);
-      this.#names.set(origin, name);
+      key = this.#streams.key(JSON.stringify([namespace, pod, pod_uid, container, stream]));
+      this.#keys.set(origin, key);
     }
-    return name;
+    return key;
   }
 }

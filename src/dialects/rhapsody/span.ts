@@ -1,10 +1,11 @@
+import type { Line } from '../dialect.ts';
 import type { Times } from '../when.ts';
-import { isObject } from './base.ts';
-import type { Said, Status } from './compose.ts';
+import { isObject, type Value } from './base.ts';
+import type { Commons } from './common.ts';
+import { headOf, type Head, type Said, type Status } from './compose.ts';
 import { executable } from './event.ts';
 import { spanId, traceId } from './ids.ts';
 import type { Reading } from './reading.ts';
-import type { Value } from './base.ts';
 import type { Session } from './sessions.ts';
 
 /** What the three doubles say is said by the nanoseconds, and exactly. */
@@ -45,39 +46,45 @@ export function spanProblem(value: Value): string | undefined {
 }
 
 /** `session`: whose the stream is, as far as that is known. Spans of workflows name their trace alone, and a session is one trace. */
-export function readSpan(reading: Reading, runtime: string, times: Times, session: Session): Said {
+export function readSpan(reading: Reading, line: Line, times: Times, commons: Commons, session: Session): Said {
   const start_ns = reading.nanoseconds('start_ns');
   const end_ns = reading.nanoseconds('end_ns');
   const us = (ns: bigint | undefined): number => (ns === undefined ? Number.NaN : Number(ns / 1000n));
   const trace_id = reading.id('trace_id', traceId);
   const session_id = reading.innerText('session_id');
-  const ownSession = session_id !== '' || session.trace_id !== trace_id;
-  const said = {
-    when: times.of({ us: us(end_ns), zoned: true }, runtime),
-    start_us: us(start_ns),
-    event: 'span',
-    kind: 'custom' as const,
-    status: statusOf(reading),
-    wall_time_s: start_ns === undefined || end_ns === undefined ? '' : seconds(end_ns - start_ns),
-    error_type: reading.innerText('error_type'),
-    about: {
-      task: executable(reading),
-      node_id: '',
-      task_id: reading.innerText('task_id'),
-      session_id: ownSession ? session_id : session.session_id,
-      workflow_id: reading.innerText(WORKFLOW),
-    },
-    ownSession,
+  const streams = session_id === '' && session.trace_id === trace_id && session.session_id !== '';
+  const about = {
+    task: executable(reading),
+    node_id: '',
+    task_id: reading.innerText('task_id'),
+    session_id: streams ? session.session_id : session_id,
+    workflow_id: reading.innerText(WORKFLOW),
     backend: reading.innerText('backend'),
-    depends_on: [],
     trace_id,
     span_id: reading.id('span_id', spanId),
     parent_span_id: reading.id('parent_span_id', spanId),
+  };
+  const said = {
+    when: times.of({ us: us(end_ns), zoned: true }, line.time),
+    head: HEADS[statusOf(reading)],
+    common: commons.make(about, line.origin, streams),
+    start_us: us(start_ns),
+    wall_time_s: start_ns === undefined || end_ns === undefined ? '' : seconds(end_ns - start_ns),
+    error_type: reading.innerText('error_type'),
+    depends_on: [],
     resources: '',
   };
   return { ...said, attributes: reading.attributes(TAKEN, INNER) };
 }
 
+const HEADS: Readonly<Record<Status, Head>> = {
+  '': headOf('span', 'custom', ''),
+  success: headOf('span', 'custom', 'success'),
+  error: headOf('span', 'custom', 'error'),
+  canceled: headOf('span', 'custom', 'canceled'),
+  running: headOf('span', 'custom', 'running'),
+  unknown: headOf('span', 'custom', 'unknown'),
+};
 const STATUSES: ReadonlyMap<unknown, Status> = new Map<unknown, Status>([
   ['completed', 'success'],
   ['failed', 'error'],

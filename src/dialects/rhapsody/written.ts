@@ -39,11 +39,12 @@ export class Written {
   #number(name: string, value: number): string | undefined {
     const start = this.#text.indexOf(`"${name}": `) + name.length + 4;
     const written = this.#text.slice(start, this.#text.indexOf(',', start));
-    return NUMBER.test(written) && Number(written) === value ? written : this.json(name);
+    const whole = written.length > 0 && written.charCodeAt(0) > SPACE && written.charCodeAt(written.length - 1) > SPACE;
+    return whole && Number(written) === value ? written : this.json(name);
   }
 }
 
-const NUMBER = /^-?\d[\d.eE+-]*$/;
+const SPACE = 0x20;
 
 /** Of what is the same whoever writes it. */
 function textOf(value: unknown): string | undefined {
