@@ -10,13 +10,13 @@ const OF_EVENT = {
   status: 'event_type',
   wall_time_s: 'duration_seconds',
   error_type: 'error_type',
-  task: 'attributes.executable',
+  task: 'executable',
   node_id: 'node_id',
   task_id: 'task_id',
   session_id: 'session_id',
-  workflow_id: 'attributes.asyncflow.workflow_id',
+  workflow_id: 'asyncflow.workflow_id',
   backend: 'backend',
-  depends_on: 'attributes.depends_on',
+  depends_on: 'depends_on',
   ...Object.fromEntries(RESOURCE_COLUMNS.map((name) => [name, name])),
 };
 const OF_SPAN = {
@@ -25,12 +25,12 @@ const OF_SPAN = {
   ts: 'end_ns',
   ts_start: 'start_ns',
   status: 'status_code',
-  error_type: 'attributes.error_type',
-  task: 'attributes.executable',
-  task_id: 'attributes.task_id',
-  session_id: 'attributes.session_id',
-  workflow_id: 'attributes.asyncflow.workflow_id',
-  backend: 'attributes.backend',
+  error_type: 'error_type',
+  task: 'executable',
+  task_id: 'task_id',
+  session_id: 'session_id',
+  workflow_id: 'asyncflow.workflow_id',
+  backend: 'backend',
 };
 
 /** Says how a line was recognised, and where its columns come from. */
