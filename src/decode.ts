@@ -93,6 +93,7 @@ const LARGE_JSON = 64 << 10;
 export const REQUEST_PIECE = 256 << 10;
 
 const NO_BYTES = Buffer.alloc(0);
+const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /** More records than this on one line are no accident of two writers; and every one costs a look at all that follow. */
 const MOST_RECORDS = 32;
@@ -198,12 +199,15 @@ export class Decoder implements Emit {
 
   /**
    * Decodes a request, which is whole in itself: nothing of it waits for another one. Offsets are within it. Between its pieces others may have their turn. Undefined when its
-   * rows come to more than `most_bytes`: then this decoder is of no more use.
+   * rows come to more than `most_bytes`: then this decoder is of no more use. `remembered`: what the source has committed; what this request changes of it is in its batch.
    */
-  *request(lines: Buffer, most_bytes: number): Generator<void, { batch: Batch; counts: ReadCounts } | undefined, void> {
+  *request(
+    lines: Buffer,
+    most_bytes: number,
+    remembered: ReadonlyMap<string, string> = NOTHING,
+  ): Generator<void, { batch: Batch; counts: ReadCounts } | undefined, void> {
     this.#times.arrive();
-    // One that is not committed comes again, and then must be read as it was the first time: nothing is remembered from one to the next.
-    this.#memory.forget();
+    this.#memory.begin(remembered);
     const cutter = new LineCutter(this.#options.max_line_bytes);
     for (let at = 0; at < lines.length; at += REQUEST_PIECE) {
       if (at > 0) yield;
@@ -211,8 +215,7 @@ export class Decoder implements Emit {
       if (Object.values(this.#builders).reduce((sum, { length }) => sum + length, 0) > most_bytes) return undefined;
     }
     for (const chunk of cutter.end()) this.#chunk(chunk);
-    const { batch, counts } = this.flush('all');
-    return { batch: { ...batch, state: undefined }, counts };
+    return this.flush('all');
   }
 
   /** A dead letter of what a request begins with that cannot be decoded. */

@@ -94,7 +94,7 @@ export class Requests {
 
   async #store(id: string | undefined, lines: Buffer, from: OriginFields): Promise<Taken> {
     if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines, from);
-    const { value: made } = this.#decoderNow(from).request(lines, MOST_ROW_BYTES).next();
+    const { value: made } = this.#decoderNow(from).request(lines, MOST_ROW_BYTES, this.#remembered()).next();
     if (made !== undefined) return this.#append(id, made);
     this.#decoder = this.#newDecoder();
     this.#from = NOWHERE;
@@ -110,17 +110,19 @@ export class Requests {
     try {
       const decoder = this.#newDecoder();
       if (from !== NOWHERE) decoder.from(from);
-      const decoding = decoder.request(lines, MOST_ROW_BYTES);
+      const decoding = decoder.request(lines, MOST_ROW_BYTES, this.#remembered());
       let step = decoding.next();
       for (; step.done !== true; step = decoding.next()) await setImmediate();
       if (step.value === undefined) return 'too_large';
-      const taken = await this.#append(id, step.value);
-      // Small ones know nothing of what this one remembers.
-      if (step.value.batch.state !== undefined) this.#decoder = this.#newDecoder();
-      return taken;
+      return await this.#append(id, step.value);
     } finally {
       resolve();
     }
+  }
+
+  /** As of now: a request that fails is forgotten, and comes again. */
+  #remembered(): ReadonlyMap<string, string> {
+    return this.#intake.state(this.#source.name);
   }
 
   async #append(id: string | undefined, { batch, counts }: Made): Promise<Taken> {
@@ -157,8 +159,7 @@ export class Requests {
 
   #newDecoder(): Decoder {
     const { name, framing } = this.#source;
-    const state = this.#intake.state(name);
-    return this.#intake.decoder({ name, framing, position: () => ({}) }, { offset: 0, state });
+    return this.#intake.decoder({ name, framing, position: () => ({}) });
   }
 }
 
