@@ -46,7 +46,7 @@ test('the steps of a task are one row, with a tree whose self times add up to th
 
 test('a task says who it was, how long each phase took, and which share was not its own code', async () => {
   const [task] = await tasksOf(FIT);
-  const { waterfall: _, self_time_s: _self, version: _version, task_key, labels: _labels, ...fields } = task!;
+  const { waterfall: _, self_time_s: _self, version: _version, task_day: _day, task_key, labels: _labels, ...fields } = task!;
   expect(task_key).toMatch(/^[0-9a-f]{32}$/);
   expect(fields).toEqual({
     ts: '2026-02-19T10:31:13.402000Z',
@@ -66,6 +66,8 @@ test('a task says who it was, how long each phase took, and which share was not 
     domain: 'production',
     task_project: 'ml',
     task_domain: 'production',
+    app: 'flytekit',
+    component: 'task',
     end_reason: 'completed',
     ts_started: '2026-02-19T10:30:40.791087Z',
     phases: { load: 1.693464, inputs: 0.163731, execution: 28.447119, outputs: 0.75873, other: 1.547869 },
