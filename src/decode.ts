@@ -13,6 +13,7 @@ import { SourceMemory } from './dialects/memory.ts';
 import { DIALECTS } from './dialects/registry.ts';
 import { Steptap } from './dialects/steptap/index.ts';
 import type { Times } from './dialects/when.ts';
+import type { EventTypes } from './event-types/index.ts';
 import type { EventTable } from './fields.ts';
 import { LineCutter, type Chunk, type LongLine } from './framing/lines.ts';
 import { Partials } from './framing/partials.ts';
@@ -25,6 +26,7 @@ import type { Observer } from './observer.ts';
 import { NOWHERE, type Constants, type Origin, type OriginFields, type Origins } from './origin.ts';
 import { Privacy } from './privacy/index.ts';
 import type { PrivacyOptions } from './privacy/rules.ts';
+import { withRules } from './privacy/with-rules.ts';
 import { Slabs } from './slabs.ts';
 import type { ByteSource } from './sources/source.ts';
 import { Tools } from './tools.ts';
@@ -52,6 +54,8 @@ export interface DecodeOptions {
   readonly own?: OriginFields | undefined;
   /** What a user described: lines of JSON that no other dialect knows. */
   readonly events?: CustomEvents | undefined;
+  /** What it declares of the events of other dialects. */
+  readonly types?: EventTypes | undefined;
 }
 
 /** Told of every row that is no step, as it is made: its table, and how many steps of the batch stand before it. So the order of all rows is known, and steps cost nothing. */
@@ -82,6 +86,9 @@ interface Claim {
   /** For a person. */
   readonly what: string;
 }
+
+/** A key in JSON, or in what was JSON. */
+const KEY = /"\s*:/;
 
 /** An unfinished event is let go when its stream says nothing more for so long. */
 const QUIET_MS = 1_000;
@@ -117,6 +124,8 @@ export class Decoder implements Emit {
   readonly #recorded: Partials;
   readonly #times: Times;
   readonly #flytekit: Flytekit;
+  /** The rules of every kind of event, for what cannot be read and so may be any. */
+  readonly #strictest: Privacy;
   readonly #custom: Custom | undefined;
   readonly #dialects: readonly Dialect[];
   readonly #memory: SourceMemory;
@@ -161,11 +170,14 @@ export class Decoder implements Emit {
     this.#flytekit = new Flytekit(this.#times, this.#privacy, this, tools.steps, enabled('flytekit'));
     this.#fastest = options.fast && enabled('flytekit');
     this.#memory = new SourceMemory(state);
-    const made = { times: this.#times, privacy: this.#privacy, emit: this, memory: this.#memory };
+    const types = options.types?.reader(options.privacy, this.#privacy);
+    const made = { times: this.#times, privacy: this.#privacy, emit: this, memory: this.#memory, types };
     this.#dialects = Object.entries(DIALECTS).flatMap(([name, make]) => (enabled(name) ? [make(made)] : []));
     this.#custom = options.events?.dialect(options.privacy, this.#privacy, this.#times, this);
-    const strictest = this.#custom?.privacy ?? this.#privacy;
-    if (source.framing === 'rows') this.#rows = new Steptap(strictest, this, options.events?.labels ?? []);
+    const described = [...(options.events?.events ?? []), ...(options.types?.types.values() ?? [])];
+    const rules = described.map(({ privacy }) => privacy);
+    this.#strictest = withRules(rules, options.privacy, this.#privacy);
+    if (source.framing === 'rows') this.#rows = new Steptap(this.#strictest, this, options.events?.labels ?? []);
     this.#log = new LogDialect(made, this.#flytekit, this.#dialects, options.repeats);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(
@@ -386,7 +398,9 @@ export class Decoder implements Emit {
   }
 
   #text(decoded: string, line: Line): void {
-    this.#log.text(this.#custom === undefined ? decoded : this.#custom.text(decoded), line);
+    const { events, types } = this.#options;
+    const any = (events !== undefined || types !== undefined) && KEY.test(decoded);
+    this.#log.text(any ? this.#strictest.line(decoded) : decoded, line);
   }
 
   /** What a line that is no JSON says it is. */
@@ -515,7 +529,7 @@ export class Decoder implements Emit {
       pod: known(pod),
       container: known(container),
       stream: known(stream),
-      raw: (this.#custom?.privacy ?? this.#privacy).raw(raw),
+      raw: this.#strictest.raw(raw),
       cut,
     });
     bump(this.#counts.rejections, reason);

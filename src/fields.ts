@@ -52,6 +52,7 @@ const ENDED: readonly EventTable[] = ['events', 'tasks'];
 const FAILED: readonly EventTable[] = ['steps', 'logs', 'events', 'tasks'];
 const BLAMED: readonly EventTable[] = ['logs', 'events', 'tasks'];
 const ENGINES: readonly EventTable[] = ['events', 'resources', 'tasks'];
+const EVENTS: readonly EventTable[] = ['events'];
 const TASKS: readonly EventTable[] = ['tasks'];
 const RESOURCES: readonly EventTable[] = ['resources'];
 
@@ -205,6 +206,13 @@ export const FIELDS: readonly Field[] = [
     'keyword',
     ALL,
     'which fields came from elsewhere than the line: `execution_id:uri,attempt:pod`',
+  ),
+  field(
+    'conditions',
+    'Array(LowCardinality(String)) CODEC(ZSTD(1))',
+    'keyword',
+    EVENTS,
+    'which conditions of its event type hold; behind it stand the columns of declared fields',
   ),
 ];
 

@@ -8,6 +8,8 @@ import {
   type CustomEvents,
   type EventOptions,
 } from '../dialects/custom/index.ts';
+import { compileEventTypes, type EventTypes } from '../event-types/index.ts';
+import { eventTypeOptions, unknownEventsOption, type EventTypeOptions, type Unknown } from '../event-types/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { isMapping, type Path, type Problem } from './document.ts';
 import { problemsOf, shown } from './explain.ts';
@@ -19,6 +21,8 @@ export const KEYS = [
   'sources',
   'dialects',
   'events',
+  'event_types',
+  'unknown_events',
   'enrichment',
   'privacy',
   'sinks',
@@ -30,6 +34,9 @@ export const KEYS = [
 /** In names of lanes, of their files, and of labels. */
 export const NAME = /^[a-z][a-z0-9_-]{0,40}$/;
 
+/** Stands for an event type whose options its schema does not take. */
+const UNREADABLE: EventTypeOptions = {};
+
 let ajv: Ajv | undefined;
 const compiled = new WeakMap<object, ValidateFunction>();
 
@@ -40,16 +47,17 @@ const compiled = new WeakMap<object, ValidateFunction>();
 export function check(
   given: unknown,
   filled: (path: Path) => boolean,
-): { config: PipelineConfig; problems: readonly Problem[]; events: CustomEvents | undefined } {
+): Pick<Checking, 'problems' | 'events' | 'types'> & { config: PipelineConfig } {
   const checking = new Checking(filled);
   const config = checking.pipeline(given);
-  return { config, problems: checking.problems, events: checking.events };
+  return { config, problems: checking.problems, events: checking.events, types: checking.types };
 }
 
 class Checking {
   readonly problems: Problem[] = [];
   /** Those of the pipeline, compiled. */
   events: CustomEvents | undefined;
+  types: EventTypes | undefined;
   readonly #filled: (path: Path) => boolean;
 
   constructor(filled: (path: Path) => boolean) {
@@ -83,6 +91,14 @@ class Checking {
       this.#apart(config['sinks'] as PipelineConfig['sinks']);
     }
     if (given['events'] !== undefined) config['events'] = this.#events(given['events']);
+    if (given['unknown_events'] !== undefined) {
+      config['unknown_events'] = this.#fits(unknownEventsOption, given['unknown_events'], ['unknown_events']);
+    }
+    const types = given['event_types'] === undefined ? undefined : this.#eventTypes(given['event_types']);
+    if (types !== undefined) config['event_types'] = types;
+    if (types !== undefined || config['unknown_events'] !== undefined) {
+      this.#compileTypes(types ?? {}, config['unknown_events'] as Unknown | undefined);
+    }
     return config;
   }
 
@@ -103,6 +119,26 @@ class Checking {
       this.problems.push({ path: ['events', ...error.path], message: error.message });
     }
     return config;
+  }
+
+  /** Those that their schema takes. */
+  #eventTypes(given: unknown): Record<string, EventTypeOptions> {
+    const config: Record<string, EventTypeOptions> = {};
+    if (!this.#isMapping(given, ['event_types'])) return config;
+    for (const [name, value] of Object.entries(given)) {
+      const before = this.problems.length;
+      const fitted = this.#fits(eventTypeOptions, value ?? {}, ['event_types', name]) as EventTypeOptions;
+      config[name] = this.problems.length === before ? fitted : UNREADABLE;
+    }
+    return config;
+  }
+
+  #compileTypes(given: Readonly<Record<string, EventTypeOptions>>, unknown: Unknown | undefined): void {
+    const { types, problems } = compileEventTypes(given, unknown);
+    this.types = types;
+    // What follows from a type that its schema does not take need not be said as well.
+    if (Object.values(given).includes(UNREADABLE)) return;
+    for (const { path, ...problem } of problems) this.problems.push({ ...problem, path: ['event_types', ...path] });
   }
 
   /** What is handed over has a beginning and an end. */

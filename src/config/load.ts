@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { CustomEvents } from '../dialects/custom/index.ts';
+import type { EventTypes } from '../event-types/index.ts';
 import { errorCode, UsageError } from '../errors.ts';
 import { check } from './check.ts';
 import { ConfigDocument, ConfigErrors, isMapping, type Path, type Problem } from './document.ts';
@@ -10,6 +11,8 @@ export interface LoadedPipeline {
   readonly config: PipelineConfig;
   /** Its events, compiled. */
   readonly events: CustomEvents | undefined;
+  /** Those that it declares; undefined when it says nothing of them. */
+  readonly types: EventTypes | undefined;
   /** The files, and those whose content stands in them: when one changes, the pipeline may be another. */
   readonly files: readonly string[];
   /** What they all say: equal texts are equal pipelines. */
@@ -22,6 +25,7 @@ export interface LoadedPipeline {
 export const NO_PIPELINE: LoadedPipeline = {
   config: {},
   events: undefined,
+  types: undefined,
   files: [],
   text: '',
   error: (problems) => new UsageError(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')),
@@ -54,11 +58,12 @@ export function loadPipeline(
   const merged = documents.map((document) => document.value() ?? {}).reduce<unknown>(merge, {});
   const of = (path: Path): ConfigDocument => documents.findLast((document) => document.has(path)) ?? documents[0]!;
   const error = (problems: readonly Problem[]): UsageError => said(problemLines(problems, of));
-  const { config, problems, events } = check(merged, (path) => of(path).filled(path));
+  const { config, problems, events, types } = check(merged, (path) => of(path).filled(path));
   if (problems.length > 0) throw error(problems);
   return {
     config,
     events,
+    types,
     files: named,
     text: JSON.stringify(merged),
     error,

@@ -1,4 +1,5 @@
 import { eventOptions } from '../dialects/custom/schema.ts';
+import { eventFieldOptions, eventTypeOptions } from '../event-types/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { dialectOptions, SECTIONS, sinkCommon, sourceSchema, type ObjectSchema } from './schema.ts';
 
@@ -24,6 +25,8 @@ export function optionSchemas(): Map<string, ObjectSchema> {
     ...named('sources', sources),
     ...named('dialects', dialectOptions),
     ['events.*', eventOptions],
+    ['event_types.*', eventTypeOptions],
+    ['event_types.*.fields.*', eventFieldOptions],
     ['enrichment', enrichment],
     ['enrichment.kubernetes', enrichment.properties.kubernetes],
     ['privacy', privacy],

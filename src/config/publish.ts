@@ -1,4 +1,5 @@
 import { eventOptions } from '../dialects/custom/schema.ts';
+import { eventTypeOptions, unknownEventsOption } from '../event-types/schema.ts';
 import { testFileOptions } from '../pipeline-tests/schema.ts';
 import { SINKS, SOURCES, type SinkType, type SourceType } from '../registry.ts';
 import { NAME } from './check.ts';
@@ -35,6 +36,11 @@ export function pipelineSchema(): Schema {
         ...named('Lines of JSON that your own code writes, by a name of your own.'),
         additionalProperties: published(eventOptions),
       },
+      event_types: {
+        ...named('Types of events, by their names: what their lines hold, and what becomes of it.'),
+        additionalProperties: section(eventTypeOptions),
+      },
+      unknown_events: published(unknownEventsOption),
       sinks: components('sink', 'Where rows go, by a name of your own.', sinks),
       ...Object.fromEntries(Object.entries(SECTIONS).map(([name, schema]) => [name, section(schema)])),
     },

@@ -1,5 +1,6 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import type { EventOptions } from '../dialects/custom/schema.ts';
+import type { EventTypeOptions, Unknown } from '../event-types/schema.ts';
 import { EVENT_TABLES } from '../fields.ts';
 import { kubernetesOptions, type KubernetesOptions } from '../kubernetes/schema.ts';
 import { CONSTANT_FIELDS } from '../origin.ts';
@@ -185,6 +186,8 @@ export interface PipelineConfig {
     >
   >;
   readonly events?: Readonly<Record<string, EventOptions>>;
+  readonly event_types?: Readonly<Record<string, EventTypeOptions>>;
+  readonly unknown_events?: Unknown;
   readonly enrichment?: {
     readonly constants?: Readonly<Record<string, string>>;
     readonly timezone?: string;

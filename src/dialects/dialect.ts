@@ -1,4 +1,5 @@
 import type { Tuple } from '../batch.ts';
+import type { EventReader } from '../event-types/reader.ts';
 import type { EventTable } from '../fields.ts';
 import type { Origin } from '../origin.ts';
 import type { Privacy } from '../privacy/index.ts';
@@ -57,6 +58,8 @@ export interface DialectTools {
   readonly privacy: Privacy;
   readonly emit: Emit;
   readonly memory: Memory;
+  /** The event types that the pipeline declares; undefined when it says nothing of them. */
+  readonly types: EventReader | undefined;
 }
 
 /** What a dialect remembers of lines, over restarts too: it becomes durable with the rows that were made of them. Keys are its own, with its name before them. */

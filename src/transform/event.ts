@@ -118,6 +118,8 @@ export interface OtherEvent extends Told, Timed, Logged {
   readonly backend?: string;
   /** Tasks that had to end before, by `task_id`. */
   readonly depends_on?: readonly string[];
+  /** Which conditions of its event type hold. */
+  readonly conditions?: readonly string[];
 }
 
 /** What a node or one of its devices was busy with (RHAPSODY's ResourceUpdate). Percents are of that moment, bytes of the time since the poll before. */

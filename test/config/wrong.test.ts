@@ -30,7 +30,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'a section like no other',
     'pipelines: {}',
-    'p:1:1: pipelines: there is no such section; there are sources, dialects, events, enrichment, privacy, sinks, state, limits, tasks',
+    'p:1:1: pipelines: there is no such section; there are sources, dialects, events, event_types, unknown_events, enrichment, privacy, sinks, state, limits, tasks',
   ],
   [
     'an address where a type stands',
@@ -45,7 +45,7 @@ const WRONG: readonly (readonly [what: string, yaml: string, said: string])[] = 
   [
     'a pipeline that is a list',
     '- sinks',
-    'p:1:1: a pipeline is a mapping of sources, dialects, events, enrichment, privacy, sinks, state, limits, tasks',
+    'p:1:1: a pipeline is a mapping of sources, dialects, events, event_types, unknown_events, enrichment, privacy, sinks, state, limits, tasks',
   ],
   [
     'a sink that is none',

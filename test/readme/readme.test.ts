@@ -44,6 +44,7 @@ const REQUIRED: Readonly<Record<string, unknown>> = {
   address: 'aggregator:24224',
   urls: ['http://server:1'],
   match: { event: 'x' },
+  type: 'int',
 };
 
 /** Every example and default in the tables, as the pipeline in which it stands. */
@@ -52,13 +53,18 @@ const EXAMPLES = [...optionSchemas()].flatMap(([where, { properties, required = 
     ([name, option]) => {
       const values = [...(option.examples ?? []), ...('default' in option ? [option.default] : [])];
       const needed = Object.fromEntries(required.map((each) => [each, REQUIRED[each]]));
-      return values.map((value) => standing(where.replace('*', 'clickhouse').split('.'), { ...needed, [name]: value }));
+      return values.map((value) => standing(placeOf(where), { ...needed, [name]: value }));
     },
   ),
 );
 
-function standing([section, component]: string[], options: object): string {
-  return stringify({ [section!]: component === undefined ? options : { [component]: options } });
+function placeOf(where: string): string[] {
+  const names = where.startsWith('event_types') ? ['my.Event', 'x'] : ['clickhouse'];
+  return where.split('.').map((part) => (part === '*' ? names.shift()! : part));
+}
+
+function standing(path: readonly string[], options: object): string {
+  return stringify(path.reduceRight<object>((within, name) => ({ [name]: within }), options));
 }
 
 test.each(EXAMPLES)('an example or default of an option can be written down:\n%s', (yaml) => {

@@ -114,7 +114,7 @@ const timed = {
   params: true,
 } as const;
 const logged = { error_type: true, level: true, message: true, logger: true } as const;
-const engine = { backend: true, depends_on: true } as const;
+const engine = { backend: true, depends_on: true, conditions: true } as const;
 const used = {
   resource_scope: true,
   gpu_id: true,

@@ -1,6 +1,7 @@
-import { Privacy } from '../../privacy/index.ts';
 import type { Observer } from '../../observer.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import type { PrivacyOptions } from '../../privacy/rules.ts';
+import { withRules } from '../../privacy/with-rules.ts';
 import type { Emit, Line } from '../dialect.ts';
 import type { Times } from '../when.ts';
 import { composeEvent } from './compose.ts';
@@ -9,9 +10,6 @@ import type { CustomEvents } from './index.ts';
 import { readEvent } from './read.ts';
 
 const CONSTANT = "constant (the event's)";
-
-/** A key in JSON, or in what was JSON. */
-const KEY = /"\s*:/;
 
 /** Lines that a user described. */
 export class Custom {
@@ -22,8 +20,6 @@ export class Custom {
   readonly #emit: Emit;
   /** Made at the first line of the event: sources are many, and most have few events. */
   readonly #privacies = new Map<CustomEvent, Privacy>();
-  /** For a line that cannot be read, and so may be any event's: the rules of all of them. */
-  readonly privacy: Privacy;
 
   /** `options` and `privacy`: the pipeline's. */
   constructor(custom: CustomEvents, options: PrivacyOptions, privacy: Privacy, times: Times, emit: Emit) {
@@ -32,17 +28,11 @@ export class Custom {
     this.#pipeline = privacy;
     this.#times = times;
     this.#emit = emit;
-    this.privacy = privacyOf(custom.events, options, privacy);
   }
 
   /** The name of the event that text which is no JSON says it is. */
   claims(text: string): string | undefined {
     return this.#custom.events.find(({ match }) => match.claims(text))?.name;
-  }
-
-  /** A line of text as it may be told. */
-  text(text: string): string {
-    return KEY.test(text) ? this.privacy.line(text) : text;
   }
 
   /** True when the object is one of the events: then it is done, as an event or as a rejection. */
@@ -65,21 +55,11 @@ export class Custom {
   #privacyOf(event: CustomEvent): Privacy {
     let privacy = this.#privacies.get(event);
     if (privacy === undefined) {
-      privacy = privacyOf([event], this.#options, this.#pipeline);
+      privacy = withRules([event.privacy], this.#options, this.#pipeline);
       this.#privacies.set(event, privacy);
     }
     return privacy;
   }
-}
-
-/** The pipeline's rules and those of the events. */
-function privacyOf(events: readonly CustomEvent[], options: PrivacyOptions, privacy: Privacy): Privacy {
-  const all = { ...options };
-  for (const rule of ['drop', 'mask', 'hash'] as const) {
-    all[rule] = [...options[rule], ...events.flatMap((event) => event.privacy[rule])];
-  }
-  const same = (['drop', 'mask', 'hash'] as const).every((rule) => all[rule].length === options[rule].length);
-  return same ? privacy : new Privacy(all, privacy.tell);
 }
 
 function tellEvent({ name, kind, match, fields, labels }: CustomEvent, tell: Observer): void {
