@@ -224,7 +224,7 @@ export const IDENTITY: readonly Omit<Field, 'tables'>[] = [
   { name: '_i', clickhouse: 'UInt32 CODEC(Delta(4), ZSTD(1))', search: 'long', meaning: 'row' },
 ];
 
-/** The fields that rows of a table may have. */
-export function fieldsOf(table: EventTable): readonly Field[] {
-  return FIELDS.filter((field) => field.tables.includes(table));
+/** The fields that rows of a table may have; behind them those that a pipeline declares. */
+export function fieldsOf(table: EventTable, declared: readonly Field[] = []): readonly Field[] {
+  return [...FIELDS, ...declared].filter((field) => field.tables.includes(table));
 }

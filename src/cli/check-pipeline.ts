@@ -11,6 +11,7 @@ export function pipelineItems(settings: Settings, decode: DecodeOptions): CheckI
     ['files', pipeline.files.join(', ') || 'none: as the command line says'],
     ['dialects', dialects(decode)],
     ['events', config.events === undefined ? undefined : Object.keys(config.events).join(', ')],
+    ['event types', eventTypes(settings)],
     ['constants', assigned(decode.constants)],
     ['timezone', config.enrichment?.timezone],
     ['privacy', privacy(decode)],
@@ -23,6 +24,11 @@ export function pipelineItems(settings: Settings, decode: DecodeOptions): CheckI
 function dialects({ logs, disabled }: DecodeOptions): string {
   const read = ['flytekit', ...Object.keys(DIALECTS)].filter((name) => disabled?.has(name) !== true);
   return [...read, logs ? 'log' : 'log (counted, not stored)'].join(', ');
+}
+
+function eventTypes({ pipeline: { types } }: Settings): string | undefined {
+  if (types === undefined) return undefined;
+  return [...types.types.keys(), `unknown ones: ${types.unknown}`].join(', ');
 }
 
 function assigned(values: DecodeOptions['constants']): string | undefined {

@@ -1,8 +1,6 @@
-import type { Clock } from '../clock.ts';
 import type { StoreConfig } from '../config/schema.ts';
 import { UsageError } from '../errors.ts';
 import { EVENT_TABLES } from '../fields.ts';
-import type { Log } from '../log.ts';
 import { CLICKHOUSE_DEFAULTS, createClickHouseSink } from '../sinks/clickhouse/index.ts';
 import { createElasticsearchSink, ELASTICSEARCH_DEFAULTS } from '../sinks/elasticsearch/index.ts';
 import { createFilesSink } from '../sinks/files/index.ts';
@@ -18,7 +16,7 @@ export function createStore(
   name: string,
   config: StoreConfig,
   settings: Settings,
-  context: { clock: Clock; log: Log },
+  context: Pick<SinkContext, 'clock' | 'log' | 'declared'>,
   embedding: () => void,
 ): Sink {
   const own: SinkContext = { ...context, name, tables: config.tables };

@@ -34,13 +34,19 @@ export function ddlCommand(log: Log): Command {
         several,
       ),
     )
-    .addOption(new Option('-c, --config <file>', 'the pipeline whose ClickHouse it is').argParser(several))
+    .addOption(
+      new Option(
+        '-c, --config <file>',
+        'the pipeline whose ClickHouse it is, with the columns that it declares',
+      ).argParser(several),
+    )
     .addHelpText(
       'after',
       `
 Examples:
   steptap ddl > steptap.sql
   steptap ddl --cluster '{cluster}' --database telemetry
+  steptap ddl -c pipeline.yaml
   steptap ddl --apply --clickhouse http://clickhouse:8123`,
     )
     .action(async (flags: DdlFlags) => {
@@ -52,17 +58,24 @@ async function ddl(flags: DdlFlags, log: Log): Promise<void> {
   const database =
     flags.database === '' ? (process.env['FLYTE_TELEMETRY_CLICKHOUSE_DATABASE'] ?? 'default') : flags.database;
   const cluster = flags.cluster === undefined ? {} : { cluster: flags.cluster };
+  const settings = settingsOf(flags);
+  const declared = settings.pipeline.types?.columns;
   if (!flags.apply) {
     let statements: string[];
     try {
-      statements = createStatements({ database, ...cluster, ...(flags.replicated ? { replicated: true } : {}) });
+      statements = createStatements({
+        database,
+        declared,
+        ...cluster,
+        ...(flags.replicated ? { replicated: true } : {}),
+      });
     } catch (error) {
       throw new UsageError((error as Error).message, { cause: error });
     }
     process.stdout.write(statements.map((statement) => `${statement};\n`).join('\n'));
     return;
   }
-  const found = namedStores(settingsOf(flags)).find(([, { type }]) => type === 'clickhouse')?.[1];
+  const found = namedStores(settings).find(([, { type }]) => type === 'clickhouse')?.[1];
   if (found?.type !== 'clickhouse')
     throw new UsageError('--apply: name the server with --clickhouse URL or FLYTE_TELEMETRY_CLICKHOUSE_URL');
   if (flags.replicated && flags.cluster === undefined)
@@ -72,7 +85,7 @@ async function ddl(flags: DdlFlags, log: Log): Promise<void> {
   const { type: _type, table: _legacy, tables: _tables, drop_oldest: _drop, ...options } = found;
   const sink = createClickHouseSink(
     { ...CLICKHOUSE_DEFAULTS, ...options, create: 'auto', ...cluster, database },
-    { clock: systemClock, log },
+    { clock: systemClock, log, declared },
   );
   try {
     await sink.open(AbortSignal.timeout(120_000));

@@ -53,13 +53,14 @@ export function decoding({ pipeline, config }: Settings, environment: Environmen
     const message = `${JSON.stringify(enrichment.timezone)}: no such zone; write UTC, +02:00 or Europe/Berlin`;
     throw pipeline.error([{ path: ['enrichment', 'timezone'], message }]);
   }
-  const { events } = pipeline;
+  const { events, types } = pipeline;
   return {
     constants: enrichment.constants ?? {},
     kubernetes: kubernetesRules(enrichment.kubernetes ?? {}),
     own: enrichment.kubernetes?.downward_api === true ? ownOrigin(environment) : undefined,
-    privacy: privacyRules(config.privacy ?? {}, environment, events?.hashes),
+    privacy: privacyRules(config.privacy ?? {}, environment, events?.hashes === true || types?.hashes === true),
     events,
+    types,
     zone: named,
     max_line_bytes: size(pipeline, ['limits', 'max_line_bytes'], limits.max_line_bytes ?? LINE.default, LINE.minimum),
     logs: dialects.log?.store ?? true,
@@ -121,7 +122,7 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
     const message = `${max_series} is more than can be told apart with these labels: at most ${most}`;
     throw pipeline.error([{ path: ['sinks', first![0], 'max_series'], message }]);
   }
-  return { place, steps, workflow_label, max_series, buckets, labels };
+  return { place, steps, workflow_label, max_series, buckets, labels, events: pipeline.types?.metrics };
 }
 
 /** Those that are given. */

@@ -58,10 +58,11 @@ export async function plannedStores(
   embedding: () => void,
 ): Promise<PlannedStore[]> {
   const { settings, store } = options;
-  const context = { clock, log };
+  const declared = settings.pipeline.types?.columns;
+  const context = { clock, log, declared };
   const named = namedStores(settings, options.create).map(([name, config]): PlannedStore => ({
     name,
-    key: JSON.stringify(config),
+    key: JSON.stringify([config, declared]),
     ...(isOwn(config, settings.state) ? { embedded: embeddedPath(settings.state) } : {}),
     drop_oldest: config.drop_oldest === true,
     linger_ms: config.type === 'stdout' ? (config.linger_ms ?? STDOUT_DEFAULTS.linger_ms) : undefined,
@@ -77,7 +78,7 @@ export async function plannedStores(
   embedding();
   if (await embeddedInstalled()) {
     const create = (): Sink => createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, path: embedded }, context);
-    return [{ name: 'clickhouse', key: 'embedded', embedded, drop_oldest: false, create }];
+    return [{ name: 'clickhouse', key: JSON.stringify(['embedded', declared]), embedded, drop_oldest: false, create }];
   }
   const directory = filesPath(settings.state);
   log(

@@ -40,7 +40,7 @@ export function readValue(type: FieldType, json: string): TypedValue | undefined
       return json === 'true' || json === 'false' ? { json, value: json === 'true' } : undefined;
     case 'str':
       return json.startsWith('"') ? textValue(stringText(json)) : undefined;
-    case 'any':
+    default:
       return { json: quote(json), value: parseLenient(json) };
   }
 }

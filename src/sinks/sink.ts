@@ -1,7 +1,7 @@
 import type { Rows, Table } from '../batch.ts';
 import type { CheckItem } from '../check/item.ts';
 import type { Clock } from '../clock.ts';
-import { EVENT_TABLES } from '../fields.ts';
+import { EVENT_TABLES, type Field } from '../fields.ts';
 import type { Log } from '../log.ts';
 import type { SpoolRecord } from '../spool/spool.ts';
 
@@ -148,6 +148,8 @@ export interface SinkContext {
   readonly name?: string | undefined;
   /** Which rows it gets; else all that it takes. */
   readonly tables?: readonly Table[] | undefined;
+  /** Fields of rows that the pipeline declares, behind those that all have. */
+  readonly declared?: readonly Field[] | undefined;
   /** Where proxies are named; else that of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }

@@ -2,12 +2,12 @@ import type { CheckItem } from '../../check/item.ts';
 import type { Run } from './catalog.ts';
 import { createDatabase } from './ddl.ts';
 import { surveyLegacy } from './legacy.ts';
-import { hasDatabase, survey, type Lack } from './prepare.ts';
+import { hasDatabase, survey, type Lack, type Wanted } from './prepare.ts';
 import { lackedRights, rightText, type Right } from './rights.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
 /** What a run would make and change, and whether its user may. Rejects like `prepare`. */
-export async function checkTables(run: Run, options: ClickHouseOptions): Promise<CheckItem[]> {
+export async function checkTables(run: Run, options: Wanted): Promise<CheckItem[]> {
   const { table } = options;
   const lacks = table === undefined ? (await survey(run, options)).lacks : await ofLegacy(run, options, table);
   return [...lacks.map((lack) => lackItem(lack, options)), await checkRights(run, lacks, options)];

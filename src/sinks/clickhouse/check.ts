@@ -15,7 +15,7 @@ import type { ClickHouseOptions } from './schema.ts';
 /** A day is steptap's own, and a retention by time the server's: more than this, and somebody should know. */
 const SKEW_MS = 10_000;
 
-type Context = Pick<SinkContext, 'clock' | 'environment'>;
+type Context = Pick<SinkContext, 'clock' | 'environment' | 'declared'>;
 
 /** Files that are not as they should be are items, not lines of a log. */
 const SILENT = (): void => {};
@@ -42,7 +42,7 @@ export async function checkClickHouse(
     const items = [...own, ...found];
     if (good?.run === undefined) return items;
     try {
-      return [...items, ...(await checkTables(good.run, options))];
+      return [...items, ...(await checkTables(good.run, { ...options, declared: context.declared }))];
     } catch (error) {
       return [...items, { what: 'tables', where: options.database, ...failure(error, good.where) }];
     }

@@ -38,14 +38,20 @@ export function compare(target: Target, table: EventTable, existing: Existing): 
     const why = `${name} is not PARTITION BY _day, so that one insert may be stored in parts`;
     unfit.push(`${why}; that cannot be altered: rename it, steptap then makes a new one`);
   }
-  return { statements: [...missingColumns(alter, table, existing), ...missingWindow(alter, existing)], unfit };
+  return {
+    statements: [
+      ...missingColumns(alter, columnsOf(table, target.declared), existing),
+      ...missingWindow(alter, existing),
+    ],
+    unfit,
+  };
 }
 
-function missingColumns(alter: string, table: EventTable, existing: Existing): string[] {
+function missingColumns(alter: string, columns: ReturnType<typeof columnsOf>, existing: Existing): string[] {
   const present = new Set(existing.columns);
   const statements: string[] = [];
   let before = '';
-  for (const { name, clickhouse } of columnsOf(table)) {
+  for (const { name, clickhouse } of columns) {
     const place = before === '' ? 'FIRST' : `AFTER ${identifier(before)}`;
     if (!present.has(name))
       statements.push(`${alter} ADD COLUMN IF NOT EXISTS ${identifier(name)} ${clickhouse} ${place}`);

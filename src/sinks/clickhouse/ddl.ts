@@ -1,4 +1,4 @@
-import { EVENT_TABLES, fieldsOf, IDENTITY, KEYED_TABLES, type EventTable } from '../../fields.ts';
+import { EVENT_TABLES, fieldsOf, IDENTITY, KEYED_TABLES, type EventTable, type Field } from '../../fields.ts';
 
 /** Where tables are, or are to be made. */
 export interface Target {
@@ -7,6 +7,8 @@ export interface Target {
   readonly cluster?: string | undefined;
   /** Tables are ReplicatedMergeTree; of itself true with a cluster. */
   readonly replicated?: boolean | undefined;
+  /** Columns that a pipeline declares. */
+  readonly declared?: readonly Field[] | undefined;
 }
 
 export const VIEW = 'flytekit_telemetry';
@@ -52,8 +54,11 @@ export function qualified(target: Target, table: string): string {
 }
 
 /** The columns of a table as `name type`, in the order in which they are made. */
-export function columnsOf(table: EventTable): readonly { name: string; clickhouse: string }[] {
-  return [...fieldsOf(table), ...IDENTITY];
+export function columnsOf(
+  table: EventTable,
+  declared?: readonly Field[],
+): readonly { name: string; clickhouse: string }[] {
+  return [...fieldsOf(table, declared), ...IDENTITY];
 }
 
 export function createDatabase(target: Target): string {
@@ -69,7 +74,9 @@ export function createTable(target: Target, table: EventTable): string {
   const window = replicated
     ? `replicated_deduplication_window = ${WINDOW}, replicated_deduplication_window_seconds = ${WINDOW_SECONDS}`
     : `non_replicated_deduplication_window = ${WINDOW}`;
-  const columns = columnsOf(table).map(({ name, clickhouse }) => `  ${identifier(name)} ${clickhouse}`);
+  const columns = columnsOf(table, target.declared).map(
+    ({ name, clickhouse }) => `  ${identifier(name)} ${clickhouse}`,
+  );
   columns.push(
     '  INDEX ts_minmax ts TYPE minmax GRANULARITY 1',
     '  INDEX execution_id_bloom execution_id TYPE bloom_filter GRANULARITY 1',

@@ -93,7 +93,8 @@ class ClickHouseSink implements Sink {
   async open(signal: AbortSignal): Promise<void> {
     if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context);
     const run = async (query: string): Promise<string> => (await this.#ask({ query }, signal)).text;
-    this.#server = await prepare(run, this.#options, this.#context.log);
+    const { declared, log } = this.#context;
+    this.#server = await prepare(run, { ...this.#options, declared }, log);
   }
 
   check(signal: AbortSignal): Promise<CheckItem[]> {

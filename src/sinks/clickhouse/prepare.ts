@@ -8,6 +8,9 @@ import { prepareLegacy } from './legacy.ts';
 import type { ClickHouseOptions } from './schema.ts';
 import { askingSettings, knowsTokens, pinned, WHICH_SETTINGS, type Settings } from './settings.ts';
 
+/** The options, with the columns that a pipeline declares. */
+export type Wanted = ClickHouseOptions & Pick<Target, 'declared'>;
+
 /** What was found at the other end. */
 export interface Prepared {
   /** `''` when it does not say. */
@@ -25,7 +28,7 @@ export interface Prepared {
  *
  * A server that answers a query with nothing (a null sink) is taken as it is.
  */
-export async function prepare(run: Run, options: ClickHouseOptions, log: Log): Promise<Prepared> {
+export async function prepare(run: Run, options: Wanted, log: Log): Promise<Prepared> {
   const { version, names } = await identify(run);
   const prepared: Prepared = { version, settings: pinned(names), asking: askingSettings(names) };
   if (version === '') {
@@ -62,7 +65,7 @@ export interface Lack extends Difference {
 }
 
 /** What there is, and what it lacks; in the order in which it is to be made. Changes nothing. */
-export async function survey(run: Run, options: ClickHouseOptions): Promise<{ lacks: readonly Lack[]; view: boolean }> {
+export async function survey(run: Run, options: Wanted): Promise<{ lacks: readonly Lack[]; view: boolean }> {
   const target = targetOf(options);
   const existing = await describeTables(run, options.database, [...EVENT_TABLES, VIEW]);
   const lacks: Lack[] = [];
@@ -84,7 +87,7 @@ export async function survey(run: Run, options: ClickHouseOptions): Promise<{ la
   return { lacks, view: existing.has(VIEW) };
 }
 
-async function prepareTables(run: Run, options: ClickHouseOptions, log: Log): Promise<void> {
+async function prepareTables(run: Run, options: Wanted, log: Log): Promise<void> {
   const { lacks, view } = await survey(run, options);
   const unfit = lacks.flatMap((lack) => lack.unfit);
   if (unfit.length > 0) throw new SinkError('hold', 'schema', `ClickHouse: ${unfit.join('; ')}`);
@@ -104,8 +107,8 @@ async function prepareTables(run: Run, options: ClickHouseOptions, log: Log): Pr
   }
 }
 
-function targetOf({ database, cluster }: ClickHouseOptions): Target {
-  return { database, cluster };
+function targetOf({ database, cluster, declared }: Wanted): Target {
+  return { database, cluster, declared };
 }
 
 export async function hasDatabase(run: Run, { database }: Pick<Target, 'database'>): Promise<boolean> {

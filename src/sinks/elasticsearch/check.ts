@@ -1,15 +1,15 @@
 import type { Table } from '../../batch.ts';
 import { failed, inTime, type CheckItem } from '../../check/item.ts';
 import type { Clock } from '../../clock.ts';
-import { EVENT_TABLES, KEYED_TABLES } from '../../fields.ts';
+import { EVENT_TABLES, KEYED_TABLES, type Field } from '../../fields.ts';
 import { fileItems, wayItems } from '../../outgoing/check.ts';
 import { outgoing } from '../../outgoing/index.ts';
 import { SinkError, type SinkContext } from '../sink.ts';
 import { jsonOf, object } from './errors.ts';
 import { SearchHttp } from './http.ts';
-import { identify, templatePath, templateVersion, type Cluster } from './open.ts';
+import { identify, presentTemplate, templatePath, versionOf, type Cluster } from './open.ts';
 import type { ElasticsearchOptions } from './schema.ts';
-import { indexName, indexTemplate, TEMPLATE_VERSION, templateName, type Flavour } from './template.ts';
+import { indexName, indexTemplate, TEMPLATE_VERSION, templateName, withDeclared, type Flavour } from './template.ts';
 
 /** Composable templates came with the one, `flat_object` with the other. */
 const OLDEST: Readonly<Record<Flavour, readonly [number, number]>> = { elasticsearch: [7, 8], opensearch: [2, 7] };
@@ -17,6 +17,7 @@ const OLDEST: Readonly<Record<Flavour, readonly [number, number]>> = { elasticse
 interface Context {
   readonly clock: Clock;
   readonly environment: SinkContext['environment'];
+  readonly declared: SinkContext['declared'];
   /** Whose rows go there. */
   readonly tables: readonly Table[];
 }
@@ -64,6 +65,7 @@ interface Ask {
   readonly http: SearchHttp;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly declared: readonly Field[];
 }
 
 interface Node {
@@ -74,8 +76,8 @@ interface Node {
   readonly gone?: boolean;
 }
 
-async function askNode(http: SearchHttp, { clock }: Context, signal: AbortSignal): Promise<Node> {
-  const ask = { http, clock, signal };
+async function askNode(http: SearchHttp, { clock, declared = [] }: Context, signal: AbortSignal): Promise<Node> {
+  const ask = { http, clock, signal, declared };
   const server = { what: 'server', where: http.address };
   try {
     const cluster = await identify(http, clock, signal);
@@ -98,27 +100,33 @@ function isOlder({ flavour, version }: Cluster): boolean {
 }
 
 async function templateItems(
-  { http, clock, signal }: Ask,
+  { http, clock, signal, declared }: Ask,
   { flavour }: Cluster,
   { prefix, shards, replicas, create_template }: ElasticsearchOptions,
 ): Promise<CheckItem[]> {
   const items: CheckItem[] = [];
   for (const table of EVENT_TABLES) {
     const name = templateName(prefix, table);
-    const present = await templateVersion(http, name, clock, signal);
+    const present = await presentTemplate(http, name, clock, signal);
     const item = { what: 'template', where: name };
-    if (present !== undefined && present >= TEMPLATE_VERSION) {
+    const current = present !== undefined && versionOf(present) >= TEMPLATE_VERSION;
+    const added = current ? withDeclared(present, table, flavour, declared) : undefined;
+    if (current && added === undefined) {
       items.push({ ...item, state: 'ok', found: 'is there, as it should be' });
       continue;
     }
-    const lacking = present === undefined ? 'is not there' : 'is that of an older steptap';
+    const older = current ? 'lacks declared fields' : 'is that of an older steptap';
+    const lacking = present === undefined ? 'is not there' : older;
     if (create_template === 'auto') {
-      const found = present === undefined ? `${lacking} yet; a run puts it` : `${lacking}; a run replaces it`;
+      const found =
+        present === undefined
+          ? `${lacking} yet; a run puts it`
+          : `${lacking}; a run ${current ? 'adds them' : 'replaces it'}`;
       items.push({ ...item, state: present === undefined ? 'ok' : 'warning', found });
       continue;
     }
     // A run does not ask for it: rows are stored all the same, and indexed as the cluster thinks best.
-    const body = JSON.stringify(indexTemplate(table, { prefix, shards, replicas, flavour }));
+    const body = JSON.stringify(added ?? indexTemplate(table, { prefix, shards, replicas, flavour, declared }));
     const found = `${lacking}: new indices would not have steptap's mapping`;
     const todo = 'put it with the request, or let steptap do it with create_template: auto';
     items.push({ ...item, state: 'warning', found, todo, statements: [`PUT ${templatePath(name)}\n${body}`] });

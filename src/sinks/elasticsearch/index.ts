@@ -78,8 +78,8 @@ class ElasticsearchSink implements Sink {
   }
 
   check(signal: AbortSignal): Promise<CheckItem[]> {
-    const { clock, environment } = this.#context;
-    return checkElasticsearch(this.#options, { clock, environment, tables: [...this.tables] }, signal);
+    const { clock, environment, declared } = this.#context;
+    return checkElasticsearch(this.#options, { clock, environment, declared, tables: [...this.tables] }, signal);
   }
 
   async send(part: Part, signal: AbortSignal): Promise<Outcome> {

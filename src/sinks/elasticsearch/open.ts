@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.ts';
-import { EVENT_TABLES, type EventTable } from '../../fields.ts';
+import { EVENT_TABLES, type EventTable, type Field } from '../../fields.ts';
 import type { Log } from '../../log.ts';
 import { SinkError } from '../sink.ts';
 import { jsonOf, wholeFailure } from './errors.ts';
 import type { Answer, SearchHttp } from './http.ts';
 import type { ElasticsearchOptions } from './schema.ts';
-import { TEMPLATE_VERSION, indexTemplate, templateName, type Flavour } from './template.ts';
+import { TEMPLATE_VERSION, indexTemplate, templateName, withDeclared, type Flavour } from './template.ts';
 
 export interface Cluster {
   readonly flavour: Flavour;
@@ -15,6 +15,7 @@ export interface Cluster {
 interface Context {
   readonly clock: Clock;
   readonly log: Log;
+  readonly declared?: readonly Field[] | undefined;
 }
 
 /** Finds out what stands at the address and makes sure that new indices get our mapping. Rejects with a SinkError. */
@@ -28,8 +29,9 @@ export async function openCluster(
   if (options.create_template === 'never') return cluster;
   const { prefix, shards, replicas } = options;
   for (const table of EVENT_TABLES) {
-    const template = indexTemplate(table, { prefix, shards, replicas, flavour: cluster.flavour });
-    await putTemplate(http, table, Buffer.from(JSON.stringify(template)), options, context, signal);
+    const { flavour } = cluster;
+    const template = indexTemplate(table, { prefix, shards, replicas, flavour, declared: context.declared });
+    await putTemplate(http, table, template, flavour, options, context, signal);
   }
   return cluster;
 }
@@ -50,25 +52,29 @@ function clusterOf(answer: Answer): Cluster {
   throw new SinkError('hold', 'NO_BANNER', `${answer.from} is neither Elasticsearch nor OpenSearch: check urls`);
 }
 
-/** Puts a template where there is none or an older one. An operator's changes to one of this version stay. */
+/** Puts a template where there is none or an older one. An operator's changes to one of this version stay: it only gets what a pipeline declares. */
 async function putTemplate(
   http: SearchHttp,
   table: EventTable,
-  body: Buffer,
+  template: Template,
+  flavour: Flavour,
   options: ElasticsearchOptions,
-  { clock, log }: Context,
+  { clock, log, declared = [] }: Context,
   signal: AbortSignal,
 ): Promise<void> {
   const name = templateName(options.prefix, table);
   const path = templatePath(name);
-  const present = await templateVersion(http, name, clock, signal);
-  if (present !== undefined && present >= TEMPLATE_VERSION) return;
+  const present = await presentTemplate(http, name, clock, signal);
+  const current = present !== undefined && versionOf(present) >= TEMPLATE_VERSION;
+  const wanted = current ? withDeclared(present, table, flavour, declared) : template;
+  if (wanted === undefined) return;
+  const body = Buffer.from(JSON.stringify(wanted));
   const put = await http.request({ method: 'PUT', path, body }, signal);
   if (put.status === 200) return;
   if (put.status === 403 && present !== undefined) {
     log(
       'warning',
-      `index template ${name} is older than this steptap and may not be replaced: new fields are not indexed`,
+      `index template ${name} ${current ? 'lacks declared fields' : 'is older than this steptap'} and may not be replaced: new fields are not indexed`,
     );
     return;
   }
@@ -81,26 +87,32 @@ export function templatePath(name: string): string {
   return `/_index_template/${encodeURIComponent(name)}`;
 }
 
-/** The version of a template that is there. */
-export async function templateVersion(
+type Template = Readonly<Record<string, unknown>>;
+
+/** A template that is there; undefined when there is none. */
+export async function presentTemplate(
   http: SearchHttp,
   name: string,
   clock: Clock,
   signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<Template | undefined> {
   const path = templatePath(name);
   const asked = await http.request({ method: 'GET', path }, signal);
-  if (asked.status === 200) return versionOf(asked);
+  if (asked.status === 200) return templateOf(asked);
   if (asked.status === 404) return undefined;
   throw wholeFailure(asked, `GET ${path}`, name, clock);
 }
 
-/** `version` of the template in the answer; 0 when it has none. */
-function versionOf(answer: Answer): number {
+/** The template in the answer. */
+function templateOf(answer: Answer): Template {
   const list = jsonOf(answer)?.['index_templates'];
   const first: unknown = Array.isArray(list) ? list[0] : undefined;
-  if (typeof first !== 'object' || first === null || !('index_template' in first)) return 0;
+  if (typeof first !== 'object' || first === null || !('index_template' in first)) return {};
   const { index_template: template } = first;
-  if (typeof template !== 'object' || template === null || !('version' in template)) return 0;
-  return typeof template.version === 'number' ? template.version : 0;
+  return typeof template === 'object' && template !== null ? (template as Template) : {};
+}
+
+/** Its `version`; 0 when it has none. */
+export function versionOf({ version }: Template): number {
+  return typeof version === 'number' ? version : 0;
 }

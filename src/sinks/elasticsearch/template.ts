@@ -1,4 +1,4 @@
-import { fieldsOf, IDENTITY, PHASES, type EventTable, type SearchType } from '../../fields.ts';
+import { fieldsOf, IDENTITY, PHASES, type EventTable, type Field, type SearchType } from '../../fields.ts';
 import { unindexedName } from './unindexed.ts';
 
 /** Raised with every change of what `indexTemplate` gives: a newer steptap then replaces the template of an older one. */
@@ -14,6 +14,8 @@ export interface TemplateOptions {
   readonly flavour: Flavour;
   readonly shards?: number | undefined;
   readonly replicas?: number | undefined;
+  /** Fields that a pipeline declares. */
+  readonly declared?: readonly Field[] | undefined;
 }
 
 /** A keyword of more than 32,766 bytes rejects its document; 8,191 characters of 4 bytes are within that. */
@@ -54,9 +56,9 @@ export function indexName(prefix: string, table: string, day: string): string {
 
 /** Body of `PUT _index_template/<templateName>`. Fields that it does not name are kept and not indexed. */
 export function indexTemplate(table: EventTable, options: TemplateOptions): Mapping {
-  const { prefix, flavour, shards, replicas } = options;
+  const { prefix, flavour, shards, replicas, declared = [] } = options;
   const properties: Record<string, Mapping> = { '@timestamp': mappingOf('date_nanos', flavour) };
-  for (const { name, search } of fieldsOf(table)) {
+  for (const { name, search } of fieldsOf(table, declared)) {
     properties[name] = mappingOf(search, flavour);
     if (search === 'object') properties[unindexedName(name)] = { type: 'object', enabled: false };
   }
@@ -69,7 +71,40 @@ export function indexTemplate(table: EventTable, options: TemplateOptions): Mapp
     index_patterns: [`${prefix}-${table}-*`],
     priority: PRIORITY,
     version: TEMPLATE_VERSION,
-    _meta: { description: 'made by steptap, which replaces it when it has a newer one', managed_by: 'steptap' },
+    _meta: {
+      description: 'made by steptap, which replaces it when it has a newer one',
+      managed_by: 'steptap',
+      ...aboutDeclared(table, declared),
+    },
     template: { settings, mappings: { dynamic: false, properties } },
+  };
+}
+
+/** What the declared fields mean, for whoever looks at the template. */
+function aboutDeclared(table: EventTable, declared: readonly Field[]): Mapping {
+  const meanings = declared.filter(({ tables }) => tables.includes(table)).map(({ name, meaning }) => [name, meaning]);
+  return meanings.length === 0 ? {} : { declared: Object.fromEntries(meanings) as Mapping };
+}
+
+/** A template as it stands in the cluster, which lacks nothing but fields that a pipeline declares: the same with them. Undefined when it lacks none. */
+export function withDeclared(
+  present: Mapping,
+  table: EventTable,
+  flavour: Flavour,
+  declared: readonly Field[],
+): Mapping | undefined {
+  const { template, _meta, ...rest } = present as { readonly template?: Mapping; readonly _meta?: Mapping };
+  const mappings = (template?.['mappings'] ?? {}) as Mapping;
+  const properties = (mappings['properties'] ?? {}) as Mapping;
+  const lacking = declared.filter(({ name, tables }) => tables.includes(table) && !(name in properties));
+  if (lacking.length === 0) return undefined;
+  const added = Object.fromEntries(lacking.map(({ name, search }) => [name, mappingOf(search, flavour)]));
+  const about = aboutDeclared(table, lacking)['declared'] as Mapping;
+  // What the cluster writes into it is refused in what it is given.
+  const own = Object.fromEntries(Object.entries(rest).filter(([name]) => !/^(created|modified)_date/.test(name)));
+  return {
+    ...own,
+    _meta: { ..._meta, declared: { ...(_meta?.['declared'] as Mapping | undefined), ...about } },
+    template: { ...template, mappings: { ...mappings, properties: { ...properties, ...added } } },
   };
 }

@@ -3,6 +3,7 @@ import type { Table } from '../../batch.ts';
 import { systemClock } from '../../clock.ts';
 import { STORED, type Sink } from '../sink.ts';
 import { StepDurations } from './durations.ts';
+import { EventMetrics, type EventMetricsState } from './event-metrics.ts';
 import { TaskErrors } from './errors.ts';
 import { register, type TextMetric } from './registry.ts';
 import { Resources, type ResourcesState } from './resources.ts';
@@ -23,6 +24,8 @@ export interface PrometheusState {
   /** Not in what an older steptap has kept. */
   readonly tasks?: TasksState;
   readonly resources?: ResourcesState;
+  /** Absent where nothing was declared. */
+  readonly events?: EventMetricsState;
 }
 
 /** The sink, whose counts can be kept over a restart. */
@@ -71,7 +74,15 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
   );
   const tasks = new TaskHistograms(bounds, max_series);
   const resources = new Resources(max_series, options.clock ?? systemClock);
-  const counted = [durations, errors, tasks.phases, tasks.overhead, ...resources.counters];
+  const events = options.events === undefined ? undefined : new EventMetrics(options.events, max_series);
+  const counted = [
+    durations,
+    errors,
+    tasks.phases,
+    tasks.overhead,
+    ...resources.counters,
+    ...(events?.metrics ?? []),
+  ];
   const metrics = [...counted, ...resources.gauges];
   for (const metric of metrics) register(registry, metric);
   const overflow = overflowCounter(options, [
@@ -85,8 +96,10 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
     async open() {},
     async send(part) {
       if (part.table === 'steps') durations.observe(part);
-      else if (part.table === 'events') errors.count(part);
-      else if (part.table === 'tasks') tasks.observe(part);
+      else if (part.table === 'events') {
+        errors.count(part);
+        events?.observe(part);
+      } else if (part.table === 'tasks') tasks.observe(part);
       else resources.take(part);
       overflow();
       return STORED;
@@ -102,6 +115,7 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
       errors: errors.series.dump(),
       tasks: tasks.dump(),
       resources: resources.dump(),
+      ...(events === undefined ? {} : { events: events.dump() }),
     }),
     load(state) {
       const same = state.buckets.join() === bounds.join();
@@ -109,6 +123,7 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
       errors.series.load(state.errors);
       if (state.tasks !== undefined) tasks.load(state.tasks, same);
       if (state.resources !== undefined) resources.load(state.resources);
+      if (state.events !== undefined) events?.load(state.events);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../clock.ts';
+import type { EventMetricsOptions } from '../../event-types/type.ts';
 import { listenerProperties, tokenProperties } from '../../listening/schema.ts';
 
 /** What a pipeline can say of the metrics. */
@@ -62,6 +63,8 @@ export interface PrometheusOptions {
   readonly workflow_label: boolean;
   /** Further labels of the step histogram: attributes of custom steps. At most 8, none of them one that it has. */
   readonly labels?: readonly string[] | undefined;
+  /** Histograms and conditions of declared events. */
+  readonly events?: EventMetricsOptions | undefined;
   /** The values that the label `step` may have; any other becomes `__other__`. Empty: any, up to the bound. */
   readonly steps: readonly string[];
   /** Series a metric may have, whatever the labels say. */
