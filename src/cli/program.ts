@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, (log: Log) => Promise<Command>>> = {
   summary: async (log) => (await import('./summary.ts')).summaryCommand(log),
   explain: async () => (await import('./explain.ts')).explainCommand(),
   ddl: async (log) => (await import('./ddl.ts')).ddlCommand(log),
+  events: async () => (await import('./events.ts')).eventsCommand(),
+  emit: async () => (await import('./emit.ts')).emitCommand(),
   'dead-letters': async (log) => (await import('./dead-letters.ts')).deadLettersCommand(log),
   spool: async () => (await import('./spool.ts')).spoolCommand(),
   audit: async (log) => (await import('./audit.ts')).auditCommand(log),

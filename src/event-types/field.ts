@@ -5,7 +5,7 @@ import type { TypedField } from './type.ts';
 import { MEANT, NOTHING, readValue } from './value.ts';
 
 /** What every event has: `define_event` refuses them. */
-const BASE: ReadonlySet<string> = new Set([
+export const BASE: ReadonlySet<string> = new Set([
   'event_id',
   'event_type',
   'event_time',
@@ -17,7 +17,7 @@ const BASE: ReadonlySet<string> = new Set([
   'attributes',
 ]);
 /** What the writer of the file puts over a field of that name, so that its value is lost. */
-const WRITER: ReadonlySet<string> = new Set(['trace_id', 'span_id', 'name', 'section']);
+export const WRITER: ReadonlySet<string> = new Set(['trace_id', 'span_id', 'name', 'section']);
 
 /** Of a field of which nothing else is said, as in Python. */
 const BARE: Readonly<Record<FieldType, string>> = { int: '0', float: '0.0', str: '""', bool: 'false', any: 'null' };
