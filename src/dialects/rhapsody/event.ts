@@ -36,6 +36,11 @@ const TYPES: ReadonlyMap<unknown, EventType> = new Map([
 const CUSTOM: EventType = { head: headOf('', 'custom', ''), ends: false };
 const NONE: readonly string[] = [];
 
+/** True for those; no pipeline declares them. */
+export function isBuiltIn(event: unknown): boolean {
+  return TYPES.has(event);
+}
+
 const BASE = [
   'event_type',
   'event_time',

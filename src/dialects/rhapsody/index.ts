@@ -1,8 +1,9 @@
+import type { TypedEvent } from '../../event-types/reader.ts';
 import type { Dialect, DialectTools, Line } from '../dialect.ts';
 import { baseProblem, isEvent, isObject, type Value } from './base.ts';
 import { Commons } from './common.ts';
 import { compose, type Said } from './compose.ts';
-import { Events } from './event.ts';
+import { Events, isBuiltIn } from './event.ts';
 import { spanId, traceId } from './ids.ts';
 import { isMetric, metricProblem, readMetric } from './metric.ts';
 import { Reading } from './reading.ts';
@@ -33,8 +34,8 @@ export class Rhapsody implements Dialect {
     if (sort === undefined) return false;
     const { tell } = this.#tools.privacy;
     if (tell !== undefined) tellLine(value['section'], sort, tell);
-    if (sort === 'event') this.#event(value, text, line, wrapped);
-    else if (sort === 'span') this.#span(value, text, line, wrapped);
+    if (sort === 'event') return this.#event(value, text, line, wrapped);
+    if (sort === 'span') this.#span(value, text, line, wrapped);
     else this.#metric(value, text, line, wrapped);
     return true;
   }
@@ -45,19 +46,38 @@ export class Rhapsody implements Dialect {
     return text.startsWith('{"checkpoint_time": ') ? 'a snapshot of RHAPSODY' : undefined;
   }
 
-  #event(value: Value, text: string, line: Line, wrapped: boolean): void {
+  /** False for an event that is to be an ordinary log, since nobody declares its type. */
+  #event(value: Value, text: string, line: Line, wrapped: boolean): boolean {
     const written = new Written(text);
     const problem = baseProblem(value, written);
     if (problem !== undefined) {
       this.#reject(problem, line);
-      return;
+      return true;
     }
-    const said = this.#events.read(this.#reading(value, written, wrapped), line);
+    const type = String(value['event_type']);
+    const typed = isBuiltIn(type) ? undefined : this.#typed(type, written, line);
+    if (typeof typed === 'boolean') return typed;
+    const said = this.#events.read(this.#reading(value, written, wrapped, typed), line);
     const { session_id, trace_id } = said.common.about;
     if (session_id !== '' && (value['event_type'] === 'SessionStarted' || !this.#sessions.knows(line.origin))) {
       this.#sessions.started(line.origin, session_id, trace_id);
     }
-    this.#emit(said, line);
+    this.#emit(said, line, typed?.fragment);
+    return true;
+  }
+
+  /** What the pipeline declares of an event; what `take` is to answer where that is all. */
+  #typed(type: string, written: Written, line: Line): TypedEvent | boolean | undefined {
+    const { types, emit } = this.#tools;
+    const typed = types?.read(type, written.all);
+    if (typeof typed === 'string') {
+      this.#reject(`${type}: ${typed}`, line);
+      return true;
+    }
+    if (typed !== undefined || types === undefined || types.unknown === 'accept') return typed;
+    if (types.unknown === 'log') return false;
+    emit.reject('unknown_event', 'is of a type that neither its producer nor the pipeline declares', this.name, line);
+    return true;
   }
 
   #span(value: Value, text: string, line: Line, wrapped: boolean): void {
@@ -88,14 +108,17 @@ export class Rhapsody implements Dialect {
     this.#emit(readMetric(reading, line, this.#tools.times, this.#commons, session), line);
   }
 
-  #reading(value: Value, written: Written, wrapped: boolean): Reading {
+  #reading(value: Value, written: Written, wrapped: boolean, typed?: TypedEvent): Reading {
     const { attributes } = value;
-    return new Reading(value, isObject(attributes) ? attributes : {}, written, this.#tools.privacy, wrapped);
+    const { privacy, taken } = typed ?? { privacy: this.#tools.privacy, taken: undefined };
+    return new Reading(value, isObject(attributes) ? attributes : {}, written, privacy, wrapped, taken);
   }
 
-  #emit(said: Said, line: Line): void {
+  /** `declared`: columns behind all others. */
+  #emit(said: Said, line: Line, declared = ''): void {
     const { table, row, tuple, duration } = compose(said, line.lines);
-    this.#tools.emit.event(table, row, tuple, duration, line.lines);
+    const whole = declared === '' ? row : `${row.slice(0, -1)}${declared}}`;
+    this.#tools.emit.event(table, whole, tuple, duration, line.lines);
   }
 
   #reject(problem: string, line: Line): void {

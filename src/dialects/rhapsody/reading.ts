@@ -26,13 +26,21 @@ export class Reading {
   /** How many columns could not be read. */
   leaves = 0;
 
-  /** `wrapped`: keys of a log agent stand among the line's own. */
-  constructor(value: Value, inner: Value, written: Written, privacy: Privacy, wrapped: boolean) {
+  /** `wrapped`: keys of a log agent stand among the line's own. `declared`: keys from which columns are read elsewhere. */
+  constructor(
+    value: Value,
+    inner: Value,
+    written: Written,
+    privacy: Privacy,
+    wrapped: boolean,
+    declared: ReadonlySet<string> = NO_KEYS,
+  ) {
     this.value = value;
     this.inner = inner;
     this.written = written;
     this.#privacy = privacy;
-    this.#skip = wrapped ? TRANSPORT_KEYS : NO_KEYS;
+    const none = declared.size === 0;
+    this.#skip = !wrapped ? declared : none ? TRANSPORT_KEYS : new Set([...TRANSPORT_KEYS, ...declared]);
   }
 
   text(name: string): string {

@@ -19,6 +19,11 @@ export class Written {
     return this.#members.get(name);
   }
 
+  /** JSON of every member. */
+  get all(): ReadonlyMap<string, string> {
+    return (this.#members ??= members(this.#text));
+  }
+
   /** The same of a member of `attributes`. */
   nested(name: string): string | undefined {
     this.#nested ??= members(this.json('attributes') ?? '{}');
