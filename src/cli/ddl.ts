@@ -46,7 +46,7 @@ export function ddlCommand(log: Log): Command {
 Examples:
   steptap ddl > steptap.sql
   steptap ddl --cluster '{cluster}' --database telemetry
-  steptap ddl -c pipeline.yaml
+  steptap ddl -c pipelines/event-types.yaml
   steptap ddl --apply --clickhouse http://clickhouse:8123`,
     )
     .action(async (flags: DdlFlags) => {

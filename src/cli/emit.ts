@@ -32,9 +32,9 @@ export function emitCommand(): Command {
       'after',
       `
 Examples:
-  steptap emit myframework.Checked dataset=train score=0.97
-  steptap emit -c pipeline.yaml myframework.ModelCheckpoint step=7 loss=inf
-  steptap emit my.Event 'shape:=[1, 2]' --session s1 | steptap --stdout
+  steptap emit my.Event count:=3 'shape:=[1, 2]' --session s1
+  steptap emit -c pipelines/event-types.yaml \\
+    myframework.ModelCheckpoint step=7 loss=inf
 
 What the type declares and is not given has its default. A type that the
 pipeline does not declare is refused, unless it says unknown_events: accept;

@@ -13,8 +13,8 @@ export function eventsCommand(): Command {
       'after',
       `
 Examples:
-  steptap events -c pipeline.yaml > events.md
-  steptap events -c pipeline.yaml --json`,
+  steptap events -c pipelines/event-types.yaml > events.md
+  steptap events -c pipelines/event-types.yaml --json`,
     )
     .action(({ config, json }: { config?: readonly string[]; json: boolean }) => {
       if (config === undefined) throw new UsageError('--config: name the pipeline that declares them');
