@@ -177,7 +177,8 @@ export class Decoder implements Emit {
     const described = [...(options.events?.events ?? []), ...(options.types?.types.values() ?? [])];
     const rules = described.map(({ privacy }) => privacy);
     this.#strictest = withRules(rules, options.privacy, this.#privacy);
-    if (source.framing === 'rows') this.#rows = new Steptap(this.#strictest, this, options.events?.labels ?? []);
+    if (source.framing === 'rows')
+      this.#rows = new Steptap(this.#strictest, this, options.events?.labels ?? [], options.types?.columns ?? []);
     this.#log = new LogDialect(made, this.#flytekit, this.#dialects, options.repeats);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(

@@ -7,6 +7,7 @@ import { Entries, frameOf } from '../../src/sinks/forward/frame.ts';
 import { Body } from '../../src/sinks/identity.ts';
 import type { Part } from '../../src/sinks/sink.ts';
 import { decode, OPTIONS, StillClock, type Fields } from '../support/decode.ts';
+import { FRAMEWORK, types } from '../event-types/parts.ts';
 import { partOf } from '../support/rows.ts';
 import { taskRow } from '../support/tasks.ts';
 
@@ -30,9 +31,9 @@ function received(lines: Buffer, options: Partial<DecodeOptions> = {}): Map<Tabl
 }
 
 /** The rows, as they are written. */
-function texts(lines: Buffer): string[] {
+function texts(lines: Buffer, options: Partial<DecodeOptions> = {}): string[] {
   const source = { name: 'forward:test', framing: 'rows', position: () => ({}) } as const;
-  const { value } = new Decoder(source, OPTIONS, new StillClock()).request(lines, 1 << 24).next();
+  const { value } = new Decoder(source, { ...OPTIONS, ...options }, new StillClock()).request(lines, 1 << 24).next();
   return value!.batch.rows.map(({ bytes }) => bytes.toString('utf8'));
 }
 
@@ -71,6 +72,22 @@ test.each(['events', 'resources'] as const)(
     expect(after.get(table)).toEqual(session[table]);
   },
 );
+
+test('columns of declared event types are the same behind the wire where they are declared, else attributes', async () => {
+  const declared = types(FRAMEWORK);
+  const event = '"event_type": "myframework.ModelCheckpoint", "event_time": 1781613000.5, "emit_time": 1781613000.5';
+  const base = `{"event_id": "1", ${event}, "session_id": "s", "backend": null, "task_id": null, "node_id": null, "attributes": {}`;
+  const line = `${base}, "step": -9007199254740993, "loss": NaN, "metric": "acc", "elapsed_s": -1.50, "final": true, "shape": [1]}`;
+  const before = decode(`${line}\n${base}, "loss": 0.5}\n`, { types: declared });
+  const rows = before.rows.map(({ text }) => text);
+  const after = received(await passed(partOf(rows, { table: 'events' }), false), { types: declared });
+  expect(after.get('events')).toEqual(before.events);
+  const bytes = texts(Buffer.from(`${rows[0]}\n`), { types: declared });
+  expect(bytes).toEqual([`${rows[0]}\n`]);
+  expect(received(Buffer.from(`${rows[1]}\n`)).get('events')).toMatchObject([{ attributes: { loss: '0.5' } }]);
+  const broken = received(Buffer.from(`${rows[1]!.replace('"loss":0.5', '"loss":"low"')}\n`), { types: declared });
+  expect(broken.get('rejections')).toMatchObject([{ reason: 'schema', detail: 'an event of another steptap: loss' }]);
+});
 
 test.each(['constructor', '__proto__', 'toString', 'nothing'])(
   'a row of kind %s is a dead letter, and the rows beside it are stored',

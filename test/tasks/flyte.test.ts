@@ -46,7 +46,15 @@ test('the steps of a task are one row, with a tree whose self times add up to th
 
 test('a task says who it was, how long each phase took, and which share was not its own code', async () => {
   const [task] = await tasksOf(FIT);
-  const { waterfall: _, self_time_s: _self, version: _version, task_day: _day, task_key, labels: _labels, ...fields } = task!;
+  const {
+    waterfall: _,
+    self_time_s: _self,
+    version: _version,
+    task_day: _day,
+    task_key,
+    labels: _labels,
+    ...fields
+  } = task!;
   expect(task_key).toMatch(/^[0-9a-f]{32}$/);
   expect(fields).toEqual({
     ts: '2026-02-19T10:31:13.402000Z',

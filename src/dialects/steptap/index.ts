@@ -6,6 +6,7 @@ import { REDACTED } from '../../privacy/rules.ts';
 import { formatTime, parseTime, storable } from '../../time.ts';
 import { labelsAmong, NO_LABELS, tupleOf } from '../../tuples.ts';
 import type { Emit, Line } from '../dialect.ts';
+import { Declared } from './declared.ts';
 import { fits } from './fits.ts';
 
 /** Of the rows that their own columns do not tell. */
@@ -39,12 +40,14 @@ export class Steptap {
   readonly #privacy: Privacy;
   readonly #emit: Emit;
   readonly #labels: readonly string[];
+  readonly #declared: Declared;
 
-  /** `labels`: attributes of custom steps that are labels of the histogram. */
-  constructor(privacy: Privacy, emit: Emit, labels: readonly string[]) {
+  /** `labels`: attributes of custom steps that are labels of the histogram. `declared`: fields of event types. */
+  constructor(privacy: Privacy, emit: Emit, labels: readonly string[], declared: readonly Field[]) {
     this.#privacy = privacy;
     this.#emit = emit;
     this.#labels = labels;
+    this.#declared = new Declared(declared);
   }
 
   /** Makes the event of a row, or a rejection. `text` is the row's JSON. */
@@ -52,18 +55,21 @@ export class Steptap {
     this.#privacy.tell?.note('dialect', 'an event of another steptap', 'steptap');
     const table = tableOf(value);
     const time = typeof value['ts'] === 'string' ? parseTime(value['ts']) : undefined;
+    const given = members(text);
     const problem =
       table === undefined
         ? 'kind is none that is known here'
         : time === undefined || !storable(time.us)
           ? 'ts is no time that can be stored'
-          : (COLUMNS[table].find((field) => !fits(value[field.name], field))?.name ?? unkeyed(table, value));
+          : (COLUMNS[table].find((field) => !fits(value[field.name], field))?.name ??
+            unkeyed(table, value) ??
+            this.#declared.problem(table, given));
     if (table === undefined || time === undefined || problem !== undefined) {
       this.#emit.reject('schema', `an event of another steptap: ${problem}`, 'steptap', line);
       return;
     }
     if (table === 'logs' && !this.#emit.logs) this.#emit.filtered('log', line.lines);
-    else this.#event(table, time.us, value, members(text), line);
+    else this.#event(table, time.us, value, given, line);
   }
 
   #event(
@@ -80,6 +86,7 @@ export class Steptap {
       const json = this.#column(name, search, said[name], given.get(name), attributes);
       if (json !== '' && name !== 'ts') row += `,"${name}":${json}`;
     }
+    row += this.#declared.columns(table, given, this.#privacy);
     const labels = Object.fromEntries(
       [...LABELS, ...ERROR_LABELS].map((name) => [name, typeof said[name] === 'string' ? said[name] : '']),
     );
@@ -98,7 +105,8 @@ export class Steptap {
   ): [string, string][] {
     const all = Object.entries((value['attributes'] ?? {}) as Record<string, string>);
     for (const [name, json] of given) {
-      if (DROPPED.has(name) || COLUMNS[table].some((field) => field.name === name)) continue;
+      if (DROPPED.has(name) || this.#declared.has(table, name) || COLUMNS[table].some((field) => field.name === name))
+        continue;
       const text = valueText(json);
       if (text !== undefined) all.push([name, text]);
     }

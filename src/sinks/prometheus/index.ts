@@ -75,14 +75,7 @@ export function createPrometheusSink(options: PrometheusOptions): PrometheusSink
   const tasks = new TaskHistograms(bounds, max_series);
   const resources = new Resources(max_series, options.clock ?? systemClock);
   const events = options.events === undefined ? undefined : new EventMetrics(options.events, max_series);
-  const counted = [
-    durations,
-    errors,
-    tasks.phases,
-    tasks.overhead,
-    ...resources.counters,
-    ...(events?.metrics ?? []),
-  ];
+  const counted = [durations, errors, tasks.phases, tasks.overhead, ...resources.counters, ...(events?.metrics ?? [])];
   const metrics = [...counted, ...resources.gauges];
   for (const metric of metrics) register(registry, metric);
   const overflow = overflowCounter(options, [

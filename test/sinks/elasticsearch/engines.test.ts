@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
 import type { Sink } from '../../../src/sinks/sink.ts';
+import { FRAMEWORK, types } from '../../event-types/parts.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
 import { keyOf, taskRow } from '../../support/tasks.ts';
 import { describeWithServer } from '../../support/with-server.ts';
@@ -109,6 +110,34 @@ for (const kind of ['elasticsearch', 'opensearch'] as const) {
       };
       const { aggregations } = await call('POST', `/${index('tasks')}/_search`, sums);
       expect(aggregations).toMatchObject({ queue: { value: 27 }, ratio: { value: 0.25 } });
+      await sink.close();
+    });
+
+    test('declared fields are indexed as what they are; what is not finite is kept, and not indexed', async () => {
+      const declared = types(FRAMEWORK).columns;
+      const prefix = `try${prefixes++}`;
+      // A template that knew nothing of them.
+      for (const more of [{}, { declared }]) {
+        const sink = sinkOf([server().url], { prefix, replicas: 0 }, more);
+        await sink.open(never);
+        await sink.close();
+      }
+      const sink = sinkOf([server().url], { prefix, replicas: 0 }, { declared });
+      await sink.open(never);
+      const row = {
+        ts: '2026-02-19T10:31:12.640123Z',
+        loss: 'Infinity',
+        checkpoint_step: -7,
+        metric: 'acc',
+        final: false,
+        shape: '[1]',
+      };
+      expect(await sink.send(partOf([row], { table: 'events', seq: 1 }), never)).toEqual({ rejected: [], again: [] });
+      const index = `${prefix}-events-2026.11.21`;
+      expect(await count(index, { range: { checkpoint_step: { lt: 0 } } })).toBe(1);
+      expect(await count(index, { term: { final: false } })).toBe(1);
+      expect(await count(index, { term: { _ignored: 'loss' } })).toBe(1);
+      expect(await source(index, 'spool0-epoch0-1-0')).toMatchObject({ loss: 'Infinity', shape: '[1]' });
       await sink.close();
     });
 

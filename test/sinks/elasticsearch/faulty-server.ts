@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../../src/clock.ts';
 import { ELASTICSEARCH_DEFAULTS, createElasticsearchSink } from '../../../src/sinks/elasticsearch/index.ts';
 import type { ElasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
-import { SinkError, type Sink } from '../../../src/sinks/sink.ts';
+import { SinkError, type Sink, type SinkContext } from '../../../src/sinks/sink.ts';
 
 export interface Received {
   readonly method: string;
@@ -73,8 +73,12 @@ export const context = {
   log: (severity: string, message: string) => void told.push(`${severity}: ${message}`),
 };
 
-export function sinkOf(urls: readonly string[], options: Partial<ElasticsearchOptions> = {}): Sink {
-  return createElasticsearchSink({ ...ELASTICSEARCH_DEFAULTS, urls: [...urls], ...options }, context);
+export function sinkOf(
+  urls: readonly string[],
+  options: Partial<ElasticsearchOptions> = {},
+  more: Partial<SinkContext> = {},
+): Sink {
+  return createElasticsearchSink({ ...ELASTICSEARCH_DEFAULTS, urls: [...urls], ...options }, { ...context, ...more });
 }
 
 /** The SinkError that a promise ends with. */

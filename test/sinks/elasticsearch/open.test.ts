@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { afterEach, expect, test } from 'vitest';
-import { EVENT_TABLES } from '../../../src/fields.ts';
+import { EVENT_TABLES, type Field } from '../../../src/fields.ts';
 import { ELASTICSEARCH_DEFAULTS, elasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
 import { TEMPLATE_VERSION, indexTemplate } from '../../../src/sinks/elasticsearch/template.ts';
 import { failure, never, sinkOf, startFaultyServer, told, type FaultyServer, type Reply } from './faulty-server.ts';
@@ -68,6 +68,37 @@ test('a template of this version stays as the operator left it, an older one and
     await sinkOf([(await cluster(BANNER, older)).url]).open(never);
     expect(puts(server!)).toEqual(ALL);
   }
+});
+
+const LOSS: Field = { name: 'loss', clickhouse: '', search: 'double', tables: ['events'], meaning: 'a.B' };
+
+test("a template of this version gets the fields that a pipeline declares, and keeps the operator's", async () => {
+  const own = {
+    version: TEMPLATE_VERSION,
+    created_date: '2026-11-22T00:00:00Z',
+    index_patterns: ['steptap-events-*'],
+    _meta: { team: 'ml', declared: { older: 'a.A' } },
+    template: { settings: { codec: 'best_compression' }, mappings: { properties: { ts: { type: 'date' } } } },
+  };
+  const body = { index_templates: [{ name: 'x', index_template: own }] };
+  const { url } = await cluster(BANNER, { status: 200, body });
+  await sinkOf([url], {}, { declared: [LOSS] }).open(never);
+  expect(puts(server!)).toEqual(['/_index_template/steptap-events']);
+  const { created_date: _, ...kept } = own;
+  const put = server!.received.find(({ method }) => method === 'PUT');
+  expect(JSON.parse(put!.body)).toEqual({
+    ...kept,
+    _meta: { team: 'ml', declared: { older: 'a.A', loss: 'a.B' } },
+    template: {
+      ...own.template,
+      mappings: { properties: { ts: { type: 'date' }, loss: { type: 'double', ignore_malformed: true } } },
+    },
+  });
+  await server!.stop();
+  const whole = { ...own, template: { mappings: { properties: { loss: { type: 'float' } } } } };
+  const there = { status: 200, body: { index_templates: [{ name: 'x', index_template: whole }] } };
+  await sinkOf([(await cluster(BANNER, there)).url], {}, { declared: [LOSS] }).open(never);
+  expect(puts(server!)).toEqual([]);
 });
 
 test('a user that may not put templates can use older ones, with a warning, and is told what to do without', async () => {
