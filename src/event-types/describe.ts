@@ -33,9 +33,9 @@ function cell(text: string): string {
   return text.replace(/\s+/g, ' ').replaceAll('|', '\\|');
 }
 
-function defaultText({ type, fallback }: TypedField): string {
+function defaultText({ fallback }: TypedField): string {
   if (fallback.value === undefined || fallback.value === null) return 'null';
-  if (type === 'float') return String(fallback.value);
+  if (typeof fallback.value === 'number') return String(fallback.value);
   return fallback.json === '' ? JSON.stringify(fallback.value) : fallback.json;
 }
 

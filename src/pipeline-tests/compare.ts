@@ -25,6 +25,11 @@ export function pattern(text: string): RegExp | undefined {
 export function differences(expected: ExpectedRow, got: GotRow, within = ''): Difference[] {
   const found: Difference[] = [];
   for (const [name, wanted] of Object.entries(expected)) {
+    // Declared columns stand beside the others in a row.
+    if (name === 'columns' && within === '' && typeof wanted === 'object') {
+      found.push(...differences(wanted, got, 'columns.'));
+      continue;
+    }
     const json = got.get(name);
     const field = within + name;
     if (typeof wanted === 'object' && json?.startsWith('{') === true) {

@@ -3,10 +3,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { validatorOf } from '../config/check.ts';
 import { ConfigDocument, ConfigErrors, type Path, type Problem } from '../config/document.ts';
 import { problemsOf } from '../config/explain.ts';
-import { loadPipeline, problemLines } from '../config/load.ts';
-import { didYouMean } from '../config/suggest.ts';
-import { errorCode, UsageError } from '../errors.ts';
-import { FIELDS } from '../fields.ts';
+import { problemLines } from '../config/load.ts';
+import { errorCode } from '../errors.ts';
 import { parseTime } from '../time.ts';
 import { pattern } from './compare.ts';
 import { testFileOptions, type Expected, type ExpectedRow, type WrittenTest, type WrittenTests } from './schema.ts';
@@ -83,10 +81,8 @@ function loaded(
 ): PipelineTest {
   const { file } = document;
   const at = ['tests', n];
-  const environment = withHashKey({ ...env, ...test.env });
   const expected = (what: 'events' | 'rejections'): ExpectedAt[] =>
     (test[what] ?? []).map((row, i) => {
-      if (what === 'events') unknownFields(row, [...at, what, i], pipeline, environment, problems);
       badPatterns(row, [...at, what, i], problems);
       return { row, place: placeIn(document, [...at, what, i]) };
     });
@@ -94,7 +90,7 @@ function loaded(
     name: test.name,
     place: placeIn(document, at),
     pipeline,
-    environment,
+    environment: withHashKey({ ...env, ...test.env }),
     source: test.source ?? ONE.source.default,
     now_ms: clockAt(test.now ?? ONE.now.default, [...at, 'now'], problems),
     input: inputOf(test.input, file, [...at, 'input'], problems),
@@ -135,33 +131,6 @@ function inputOf(input: WrittenTest['input'], file: string, path: Path, problems
     const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? 'unknown error'})`;
     problems.push({ path: [...path, 'file'], message: `${full}: ${reason}` });
     return Buffer.alloc(0);
-  }
-}
-
-/** Fields that no event has: neither every one nor those of a type that the pipeline declares. What is wrong with the pipeline itself is told when it is tested. */
-function unknownFields(
-  row: ExpectedRow,
-  path: Path,
-  pipeline: readonly string[],
-  environment: PipelineTest['environment'],
-  problems: Problem[],
-): void {
-  const names = Object.keys(row).filter((name) => !FIELDS.some((field) => field.name === name));
-  if (names.length === 0) return;
-  const known = [...FIELDS, ...declared(pipeline, environment)].map(({ name }) => name);
-  for (const name of names) {
-    if (known.includes(name)) continue;
-    const message = `there is no such option${didYouMean(name, known)}`;
-    problems.push({ path: [...path, name], message, name: true });
-  }
-}
-
-function declared(pipeline: readonly string[], environment: PipelineTest['environment']): readonly { name: string }[] {
-  try {
-    return loadPipeline(pipeline, environment).types?.columns ?? [];
-  } catch (error) {
-    if (error instanceof UsageError) return [];
-    throw error;
   }
 }
 

@@ -37,11 +37,18 @@ function expected(field: Field): [string, object] {
 
 const event = {
   type: 'object',
-  description: `An event that must come. Only the fields that are named are compared; columns of declared event types are fields too. ${MATCH}`,
-  // Which there are depends on the pipeline: the loader knows it.
-  additionalProperties: { type: ['string', 'number', 'boolean'] },
+  description: `An event that must come. Only the fields that are named are compared. ${MATCH}`,
+  additionalProperties: false,
   minProperties: 1,
-  properties: Object.fromEntries(FIELDS.map(expected)),
+  properties: {
+    ...Object.fromEntries(FIELDS.map(expected)),
+    columns: {
+      type: 'object',
+      description: 'Columns of event types that the pipeline declares.',
+      additionalProperties: { type: ['string', 'number', 'boolean'] },
+      examples: [{ loss: 0.41 }],
+    },
+  },
 } as const;
 
 const rejection = {
