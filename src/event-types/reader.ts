@@ -64,6 +64,10 @@ export class EventReader {
     return { fragment, taken, privacy };
   }
 
+  has(name: string): boolean {
+    return this.#types.has(name);
+  }
+
   #plan(name: string): Plan | undefined {
     const known = this.#plans.get(name);
     const type = known === undefined ? this.#types.get(name) : undefined;

@@ -1,12 +1,17 @@
 import { joinMembers, quote } from '../../bytes.ts';
+import type { TypedEvent } from '../../event-types/reader.ts';
+import { members } from '../../json.ts';
 import type { App } from '../../origin.ts';
+import type { Privacy } from '../../privacy/index.ts';
 import { formatTime } from '../../time.ts';
 import { tupleOf } from '../../tuples.ts';
 import type { Dialect, DialectTools, Line } from '../dialect.ts';
 import { settle } from '../flytekit/identity.ts';
 import { paramsObject } from '../flytekit/params.ts';
+import { jsonAt } from './leaves.ts';
 import { payloadsOf, type Payload, type Way } from './payload.ts';
 import { readPayload, type Said } from './read.ts';
+import { EVENT_TYPES } from './types.ts';
 
 const APPS: Readonly<Record<Way, App>> = {
   webhook: { app: 'orchest', component: 'orchest-api' },
@@ -17,6 +22,7 @@ const APPS: Readonly<Record<Way, App>> = {
 /** Events whose uuids are remembered: an Orchest makes a few an hour, and tries a delivery again for ever. */
 const MOST_KNOWN = 10_000;
 const KNOWN = 'orchest ';
+const UNDECLARED = 'is of a type that neither its producer nor the pipeline declares';
 
 /**
  * What Orchest tells of itself: deliveries of its webhooks, and its telemetry. A delivery comes at least once, and an event to every webhook that wants it: an event is stored once, by
@@ -33,16 +39,22 @@ export class Orchest implements Dialect {
   take(value: Readonly<Record<string, unknown>>, text: string, line: Line): boolean {
     const payloads = payloadsOf(value);
     if (payloads === undefined) return false;
-    const { emit, privacy } = this.#tools;
+    const { emit, privacy, types } = this.#tools;
+    if (types?.unknown === 'log' && payloads.every(({ type }) => !EVENT_TYPES.has(type) && !types.has(type)))
+      return false;
     privacy.tell?.note('dialect', `has the members of Orchest's ${payloads[0]!.way}`, 'orchest');
     const { lines } = line;
     payloads.forEach((payload, n) => {
       // The line is the first one's.
       line.lines = n === 0 ? lines : 0;
       const said = readPayload(payload, text, line.time, this.#tools.times);
+      const typed = EVENT_TYPES.has(payload.type) ? undefined : types?.read(payload.type, fieldsOf(payload, text));
       if (typeof said === 'string') emit.reject('schema', said, 'orchest', line);
-      else if (this.#known(payload, said)) emit.filtered('duplicate', line.lines);
-      else this.#event(payload, said, line);
+      else if (typeof typed === 'string') emit.reject('schema', `${payload.type}: ${typed}`, 'orchest', line);
+      else if (typed === undefined && types?.unknown === 'reject' && !EVENT_TYPES.has(payload.type)) {
+        emit.reject('unknown_event', UNDECLARED, 'orchest', line);
+      } else if (this.#known(payload, said)) emit.filtered('duplicate', line.lines);
+      else this.#event(payload, said, line, typed);
     });
     line.lines = lines;
     return true;
@@ -67,8 +79,9 @@ export class Orchest implements Dialect {
     return false;
   }
 
-  #event({ way, type }: Payload, said: Said, line: Line): void {
-    const { privacy, emit } = this.#tools;
+  #event({ way, type }: Payload, said: Said, line: Line, typed?: TypedEvent): void {
+    const { emit } = this.#tools;
+    const privacy = typed?.privacy ?? this.#tools.privacy;
     const { origin, lines } = line;
     const identity = settle(
       {
@@ -88,12 +101,13 @@ export class Orchest implements Dialect {
     if (said.message !== '') row += `,"message":${quote(privacy.text(said.message))}`;
     const params = said.params === '' ? '' : paramsObject(said.params, privacy);
     if (params !== '') row += `,"params":${params}`;
-    const attributes = this.#attributes(said);
+    const attributes = attributesOf(said, privacy, typed?.taken);
     if (attributes.length > 0) row += `,"attributes":{${joinMembers(attributes)}}`;
     if (lines !== 1) row += `,"lines":${lines}`;
     const from = said.when.from === 'line' ? '' : `ts:${said.when.from}`;
     const provenance = [from, identity.provenance].filter((part) => part !== '').join(',');
     if (provenance !== '') row += `,"provenance":"${provenance}"`;
+    row += typed?.fragment ?? '';
     const { project, domain, task, workflow } = identity;
     const tuple = tupleOf({
       dialect: 'orchest',
@@ -106,16 +120,21 @@ export class Orchest implements Dialect {
     });
     emit.event('events', `${row}}`, tuple, Number.NaN, lines);
   }
+}
 
-  /** Under any rule that one of the keys down to a value has. */
-  #attributes({ attributes }: Said): [string, string][] {
-    const { privacy } = this.#tools;
-    const stored: [string, string][] = [];
-    for (const [name, { text, keys }] of attributes) {
-      let told = privacy.attribute(name, text);
-      for (const key of keys) if (told !== undefined && privacy.marks(key)) told = privacy.keyed(key, told);
-      if (told !== undefined && told !== '') stored.push([name, quote(told.toWellFormed())]);
-    }
-    return stored;
+/** What a pipeline may declare of it. */
+function fieldsOf({ way, path }: Payload, text: string): Map<string, string> {
+  return members(jsonAt(text, way === 'telemetry' ? [...path, 'event_properties'] : path));
+}
+
+/** Under any rule that one of the keys down to a value has. `taken`: keys that are columns. */
+function attributesOf({ attributes }: Said, privacy: Privacy, taken?: ReadonlySet<string>): [string, string][] {
+  const stored: [string, string][] = [];
+  for (const [name, { text, keys }] of attributes) {
+    if (taken?.has(keys[0]!) === true) continue;
+    let told = privacy.attribute(name, text);
+    for (const key of keys) if (told !== undefined && privacy.marks(key)) told = privacy.keyed(key, told);
+    if (told !== undefined && told !== '') stored.push([name, quote(told.toWellFormed())]);
   }
+  return stored;
 }

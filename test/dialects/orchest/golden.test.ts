@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { FIELDS, fieldsOf } from '../../../src/fields.ts';
 import { EVENT_TYPES } from '../../../src/dialects/orchest/types.ts';
 import { Decoder } from '../../../src/decode.ts';
+import { types } from '../../event-types/parts.ts';
 import { decode, OPTIONS, source, StillClock, type Fields } from '../../support/decode.ts';
 import { DELIVERIES } from './samples.ts';
 
@@ -206,6 +207,32 @@ test('A delivery that is cut short is a dead letter, and one without a uuid', ()
   expect(decode(`${body.slice(0, 300)}\n`).rejections).toMatchObject([{ reason: 'json_syntax', dialect: 'orchest' }]);
   const without = body.replace('"uuid": "00000000-0000-4000-8000-000000000011", ', '');
   expect(decode(`${without}\n`).rejections).toMatchObject([{ reason: 'schema', dialect: 'orchest' }]);
+});
+
+const PAUSED = JSON.stringify({
+  uuid: 'u',
+  type: 'project:pipeline:paused',
+  timestamp: '2022-06-02 16:13:00+00:00',
+  seconds: 12.5,
+  project: { uuid: 'p', name: 'churn' },
+});
+
+test('A type that Orchest does not have can be declared; else it is what the pipeline says of unknown ones', () => {
+  const declared = 'project:pipeline:paused: { fields: { seconds: float }, conditions: { long: seconds > 10 } }';
+  expect(decode(`${PAUSED}\n`, { types: types(declared, 'reject') }).events[0]).toMatchObject({
+    conditions: ['long'],
+    seconds: 12.5,
+    attributes: { 'project.uuid': 'p' },
+  });
+  const wrong = PAUSED.replace('12.5', '"long"');
+  expect(decode(`${wrong}\n`, { types: types(declared) }).rejections).toMatchObject([{ reason: 'schema' }]);
+  const other = 'a.B: { fields: { x: int } }';
+  const of = (unknown: 'accept' | 'log' | 'reject'): ReturnType<typeof decode> =>
+    decode(`${PAUSED}\n${created('2022-06-02 16:13:00+00:00')}\n`, { types: types(other, unknown) });
+  expect(of('accept').events).toMatchObject([{ attributes: { seconds: '12.5' } }, { event: 'project:created' }]);
+  expect(of('log').logs).toMatchObject([{ attributes: { type: 'project:pipeline:paused' } }]);
+  expect(of('reject').rejections).toMatchObject([{ reason: 'unknown_event', dialect: 'orchest' }]);
+  expect(of('reject').events).toHaveLength(1);
 });
 
 test('A marked key is masked wherever it stands, and inputs are redacted unless they are allowed', () => {
