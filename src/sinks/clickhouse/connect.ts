@@ -4,11 +4,10 @@ import { outgoing, type Outgoing } from '../../outgoing/index.ts';
 import { SinkError, type SinkContext } from '../sink.ts';
 import { classify, EMBEDDED_UNAVAILABLE, refused, stopped, timedOut } from './errors.ts';
 import { exchange, type Ask, type Client } from './exchange.ts';
+import { clickhouseClient, type Library } from './library.ts';
 import { headersOf, ways } from './login.ts';
 import type { ClickHouseOptions } from './schema.ts';
 
-/** Loaded when there is a ClickHouse: 97 files, and 40 ms of CPU. */
-type Library = typeof import('@clickhouse/client');
 type Hook = NonNullable<ClickHouseClientConfigOptions['connection']>;
 
 /** One server, or the engine in this process: nothing above this knows which. */
@@ -31,7 +30,7 @@ export interface Connection {
 export async function connect(options: ClickHouseOptions, context: SinkContext): Promise<Connection[]> {
   const { path, timeout_ms } = options;
   const { clock } = context;
-  const library = await import('@clickhouse/client');
+  const library = clickhouseClient();
   if (path !== undefined) {
     const client = await embedded(library, path);
     return [

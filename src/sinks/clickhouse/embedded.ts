@@ -1,3 +1,5 @@
+import { clickhouseClient } from './library.ts';
+
 /** The embedded engine, for queries. */
 export interface Embedded {
   /** Runs one statement and gives what it prints. Rejects with the engine's message. */
@@ -7,7 +9,7 @@ export interface Embedded {
 
 /** Opens the engine in `path`; several times in one process is fine, in a second process it fails. Needs the package `chdb`. */
 export async function openEmbedded(path: string): Promise<Embedded> {
-  const { createClient } = await import('@clickhouse/client');
+  const { createClient } = clickhouseClient();
   const { createChdbConnection } = await import('chdb/connection');
   const client = createClient({ connection: createChdbConnection({ path }) } as unknown as Parameters<
     typeof createClient
