@@ -30,6 +30,8 @@ export type Statement =
 const BLANK = /(?:\s|--[^\n]*|#[ !][^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/)+/y;
 const TOKEN = /[A-Za-z_]\w*|-?\d[\w.]*|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s\w]/sy;
 const NAME = /^[A-Za-z_`"]/;
+/** A quote that nothing closes is a token by itself. */
+const OPEN = /^[`"']$/;
 /** What may begin behind a statement. */
 const ROWS: ReadonlySet<string> = new Set(['', '{', '[']);
 const LITERAL = /^(?:-?\d|'.*'$)/s;
@@ -83,6 +85,8 @@ function skipBrackets(tokens: Tokens): void {
   let depth = 0;
   do {
     if (tokens.next === '') throw new Wrong(')', tokens.at);
+    // Each would be looked for to the end of the text.
+    if (OPEN.test(tokens.next)) throw new Wrong('the end of what stands in quotes', tokens.at);
     const token = tokens.take();
     if (token === '(') depth++;
     if (token === ')') depth--;
@@ -139,7 +143,7 @@ class Tokens {
   }
 
   name(): string {
-    if (!NAME.test(this.next) || /^[`"]$/.test(this.next)) throw new Wrong('a name', this.at);
+    if (!NAME.test(this.next) || OPEN.test(this.next)) throw new Wrong('a name', this.at);
     return plain(this.take());
   }
 

@@ -96,3 +96,10 @@ test('any text is read in as much time as it is long, and no name of it is inven
     expect(performance.now() - began).toBeLessThan(1_000);
   }
 });
+
+test.each(["'\\", '`\\', '"\\'])('quotes that nothing closes are looked for once: %s', (quote) => {
+  const begin = 'INSERT INTO t (a, ';
+  // Each of them could begin what another one ends.
+  const wrong = { kind: 'wrong', expected: 'the end of what stands in quotes', at: begin.length };
+  expect(readStatement(begin + quote.repeat(32_000))).toEqual(wrong);
+});
