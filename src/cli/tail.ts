@@ -63,9 +63,8 @@ async function tail(flags: TailFlags): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const paint = paintFor(stdout);
   let day = new Date().toISOString().slice(0, 10);
-  const lines = (data: string): string => {
-    if (flags.json === true) return `${data}\n`;
-    const row = JSON.parse(data) as Row;
+  const lines = (json: string, row: Row): string => {
+    if (flags.json === true) return `${json}\n`;
     if (!stdout.isTTY) return `${eventLine(row, { columns: Number.POSITIVE_INFINITY, paint, dates: true })}\n`;
     const today = String(row['ts']).slice(0, 10);
     const heading = today === day ? '' : `${paint('dim', `-- ${clean(today)}`)}\n`;
@@ -73,8 +72,8 @@ async function tail(flags: TailFlags): Promise<number> {
     // In the last column some terminals are in the next line already.
     return `${heading}${eventLine(row, { columns: (stdout.columns || 80) - 1, paint, dates: false })}\n`;
   };
-  const show = async (data: string): Promise<void> => {
-    if (!stdout.write(lines(data))) await once(stdout, 'drain', { signal: stop.signal }).catch(() => {});
+  const show = async (json: string, row: Row): Promise<void> => {
+    if (!stdout.write(lines(json, row))) await once(stdout, 'drain', { signal: stop.signal }).catch(() => {});
   };
   const say = (text: string, gap?: 'gap'): void => {
     const colour = gap === undefined ? 'dim' : 'yellow';

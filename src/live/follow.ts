@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import { attach, type Attached, type Target } from './attach.ts';
+import type { Row } from './line.ts';
 import type { Message } from './messages.ts';
 
 export interface Following {
   readonly clock: Clock;
   readonly stop: AbortSignal;
   /** One event; the stream goes on when it resolves. */
-  readonly show: (row: string) => Promise<void>;
+  readonly show: (json: string, row: Row) => Promise<void>;
   /** Something about the stream that a person should know. */
   readonly say: (text: string, gap?: 'gap') => void;
 }
@@ -48,17 +49,17 @@ export async function follow(target: Target, { clock, stop, show, say }: Followi
   async function showAll(messages: AsyncIterable<Message>, again: boolean): Promise<boolean> {
     for await (const { event, data } of messages) {
       if (stop.aborted) return true;
+      const said = objectOf(data);
       if (event === 'end') {
-        if ((JSON.parse(data) as { cut: boolean }).cut) say('the last events before the end were not shown', 'gap');
+        if (said['cut'] === true) say('the last events before the end were not shown', 'gap');
         return true;
       }
       if (event === 'hello') {
-        const { after } = JSON.parse(data) as { after: string };
+        const after = String(said['after']);
         if (again) say(`attached again, behind record ${after}: what was stored in between was not shown`, 'gap');
         else say(`watching, behind record ${after}`);
-      } else if (event === 'dropped') {
-        missed += (JSON.parse(data) as { count: number }).count;
-      } else await show(data);
+      } else if (event === 'dropped') missed += Number(said['count']);
+      else await show(data, said);
       tell(TELL_MS);
     }
     return false;
@@ -71,4 +72,16 @@ export async function follow(target: Target, { clock, stop, show, say }: Followi
     say(`${missed.toLocaleString('en-GB')} events were passed over: more came than were looked at`, 'gap');
     missed = 0;
   }
+}
+
+/** What a message holds. Throws a NotAttached for what no run sends: an address may be anybody's. */
+function objectOf(data: string): Row {
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    // Said below.
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Row;
+  throw new NotAttached({ status: 200, text: 'what it sends are no events of steptap' });
 }

@@ -79,13 +79,13 @@ test('a run that comes back is watched again, also when it is busy first', async
   const seen = await followed(
     stream(hello(3)),
     refusal(503),
-    stream(hello(9) + message('log', 1) + message('end', {})),
+    stream(hello(9) + message('log', { n: 1 }) + message('end', {})),
   );
   expect(seen).toEqual([
     'watching, behind record s-3',
     'the connection is lost: waiting for it to come back, Ctrl-C ends',
     'attached again, behind record s-9: what was stored in between was not shown',
-    '1',
+    '{"n":1}',
     'the run has ended: waiting for it to come back, Ctrl-C ends',
   ]);
 });
@@ -100,4 +100,13 @@ test('so does a run that wants a token when it comes back, and an address where 
   for (const close of closing.splice(0)) close();
   const nothing = { clock: new FakeClock(), stop: new AbortController().signal, show: async () => {}, say: () => {} };
   await expect(follow({ url }, nothing)).rejects.toMatchObject({ answer: { absent: 'ECONNREFUSED' } });
+});
+
+test.each([
+  ['broken', 'event: log\ndata: {"n":\n\n'],
+  ['no object', message('log', null)],
+  ['a hello of somebody else', 'event: hello\ndata: hello\n\n'],
+])('events that are none of a run end it, and a person is told so: %s', async (_, text) => {
+  const answer = { status: 200, text: 'what it sends are no events of steptap' };
+  await expect(followed(stream(text))).rejects.toMatchObject({ answer });
 });
