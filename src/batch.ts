@@ -67,6 +67,14 @@ export interface StateChange {
   readonly drop?: readonly string[];
 }
 
+export function applyChange(state: Map<string, string>, { put = [], drop = [] }: StateChange): void {
+  for (const key of drop) state.delete(key);
+  for (const [key, value] of put) {
+    state.delete(key);
+    state.set(key, value);
+  }
+}
+
 /** What one source hands over at once: rows and rejections, with the position reached when they are stored. */
 export interface Batch {
   /** Name of the source, for counters and dead letters: `stdin`, a file's path, `lane:clickhouse`. */

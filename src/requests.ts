@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { batchBytes, type Batch } from './batch.ts';
+import { applyChange, batchBytes, type Batch, type StateChange } from './batch.ts';
 import type { ReadCounts } from './counters.ts';
 import { REQUEST_PIECE, type Decoder, type DecodeOptions } from './decode.ts';
 import type { Framing } from './framing/prefix.ts';
@@ -32,6 +32,8 @@ export interface RefusedRequest {
 const MOST_UNDER_WAY = 32 << 20;
 /** Of one request: Fluent Bit sends 2 MB of JSON at a time. Just below a power of two, to which their memory grows. */
 const MOST_ROW_BYTES = 15 << 20;
+/** Of a large one that others overtake, each of which costs as much as the first. */
+const MOST_TRIES = 3;
 
 interface Made {
   readonly batch: Batch;
@@ -46,6 +48,9 @@ export class Requests {
   readonly #source: { readonly name: string; readonly framing: Framing };
   readonly #intake: Intake;
   readonly #under_way = new Map<string | symbol, Promise<unknown>>();
+  /** What dialects remember: what is committed, and over it what is appended, in order. Records are committed in the order in which they are appended. */
+  #remembered: Map<string, string>;
+  readonly #appended = new Set<StateChange>();
   #bytes = 0;
   /** Resolves when the last of the large ones has had its turn. */
   #turn: Promise<void> = Promise.resolve();
@@ -59,6 +64,7 @@ export class Requests {
     this.#intake = intake;
     this.#decode = intake.decode;
     this.#decoder = this.#newDecoder();
+    this.#remembered = this.#newRemembered();
   }
 
   /** True when no other should be taken for now: the spool is full, or slower than they come. */
@@ -94,7 +100,7 @@ export class Requests {
 
   async #store(id: string | undefined, lines: Buffer, from: OriginFields): Promise<Taken> {
     if (lines.length > REQUEST_PIECE) return this.#inTurn(id, lines, from);
-    const { value: made } = this.#decoderNow(from).request(lines, MOST_ROW_BYTES, this.#remembered()).next();
+    const { value: made } = this.#decoderNow(from).request(lines, MOST_ROW_BYTES, this.#remembered).next();
     if (made !== undefined) return this.#append(id, made);
     this.#decoder = this.#newDecoder();
     this.#from = NOWHERE;
@@ -108,36 +114,56 @@ export class Requests {
     this.#turn = promise;
     await before;
     try {
-      const decoder = this.#newDecoder();
-      if (from !== NOWHERE) decoder.from(from);
-      const decoding = decoder.request(lines, MOST_ROW_BYTES, this.#remembered());
-      let step = decoding.next();
-      for (; step.done !== true; step = decoding.next()) await setImmediate();
-      if (step.value === undefined) return 'too_large';
-      return await this.#append(id, step.value);
+      for (let tries = 1; ; tries++) {
+        const before = new Map(this.#remembered);
+        const made = await this.#decodeInPieces(lines, from, before);
+        if (made === undefined) return 'too_large';
+        // Small ones in between may have said some of it already.
+        if (tries === MOST_TRIES || !this.#overtaken(before, made.batch.state)) return await this.#append(id, made);
+      }
     } finally {
       resolve();
     }
   }
 
-  /** As of now: a request that fails is forgotten, and comes again. */
-  #remembered(): ReadonlyMap<string, string> {
-    return this.#intake.state(this.#source.name);
+  async #decodeInPieces(
+    lines: Buffer,
+    from: OriginFields,
+    remembered: ReadonlyMap<string, string>,
+  ): Promise<Made | undefined> {
+    const decoder = this.#newDecoder();
+    if (from !== NOWHERE) decoder.from(from);
+    const decoding = decoder.request(lines, MOST_ROW_BYTES, remembered);
+    let step = decoding.next();
+    for (; step.done !== true; step = decoding.next()) await setImmediate();
+    return step.value;
+  }
+
+  #overtaken(before: ReadonlyMap<string, string>, { put = [] }: StateChange = {}): boolean {
+    return put.some(([key]) => !before.has(key) && this.#remembered.has(key));
   }
 
   async #append(id: string | undefined, { batch, counts }: Made): Promise<Taken> {
     // What is held until it is committed are its rows: of a line of one byte, two hundred.
     const bytes = batchBytes(batch);
+    const { state } = batch;
     this.#bytes += bytes;
+    if (state !== undefined) {
+      this.#appended.add(state);
+      applyChange(this.#remembered, state);
+    }
+    const committed = this.#intake.append({ ...batch, request: id }, counts).finally(() => {
+      this.#bytes -= bytes;
+      if (state !== undefined) this.#appended.delete(state);
+    });
     try {
-      await this.#intake.append({ ...batch, request: id }, counts);
+      await committed;
       return 'stored';
     } catch (error) {
-      // What its decoder remembers of it is not stored, and is to be read as new when it comes again.
+      // What is remembered of it is not stored, and is to be read as new when it comes again.
+      this.#remembered = this.#newRemembered();
       this.#decoder = this.#newDecoder();
       throw error;
-    } finally {
-      this.#bytes -= bytes;
     }
   }
 
@@ -155,6 +181,12 @@ export class Requests {
     if (this.#from !== from) this.#decoder.from(from);
     this.#from = from;
     return this.#decoder;
+  }
+
+  #newRemembered(): Map<string, string> {
+    const remembered = new Map(this.#intake.state(this.#source.name));
+    for (const change of this.#appended) applyChange(remembered, change);
+    return remembered;
   }
 
   #newDecoder(): Decoder {

@@ -110,3 +110,32 @@ test('What was not committed may be sent again, and is stored then', async () =>
   reading.over = false;
   expect([await requests.take(request('a')), committed.length]).toEqual(['stored', 1]);
 });
+
+/** An event of Orchest, as a delivery of one of its webhooks. */
+const delivery = (uuid: string): string =>
+  `{"delivered_for": {"type": "webhook"}, "event": {"uuid": "${uuid}", "type": "project:created", "timestamp": "2022-06-02 16:13:00+00:00"}}\n`;
+/** Of several pieces, between which others have their turns. */
+const large = (...uuids: string[]): string => line('x'.repeat(400_000)) + uuids.map(delivery).join('');
+
+test('An event that two requests tell of at once is stored once, whichever is large', async () => {
+  const { requests, spool } = await live(new OracleFs(1), new HastyClock());
+  const both = async (...bodies: readonly [first: string, second: string]): Promise<number> => {
+    const before = spool.mark.events;
+    const id = `${before} ${bodies[0].length}`;
+    await Promise.all(bodies.map((body, n) => requests.take(request(`${id} ${n}`, body))));
+    return spool.mark.events - before;
+  };
+  expect(await both(delivery('a'), delivery('a'))).toBe(1);
+  expect(await both(delivery('b'), large('b'))).toBe(1);
+  expect(await both(large('c'), delivery('c'))).toBe(1);
+  expect(await both(large('d'), large('d'))).toBe(1);
+});
+
+test('What is known of an event on its way is known for good, also when lines are read otherwise meanwhile', async () => {
+  const { requests, spool, reading } = await live(new OracleFs(1), new HastyClock());
+  const first = requests.take(request('first', delivery('a')));
+  reading.decode = { ...OPTIONS };
+  await Promise.all([first, requests.take(request('second', delivery('b')))]);
+  await requests.take(request('third', delivery('a')));
+  expect(spool.mark.events).toBe(2);
+});

@@ -1,4 +1,4 @@
-import type { Batch, Position, StateChange } from '../batch.ts';
+import { applyChange, type Batch, type Position, type StateChange } from '../batch.ts';
 
 /** How long a request is known: whoever sends it again does so sooner. */
 const KNOWN_MS = 3_600_000;
@@ -58,13 +58,9 @@ export class Sources {
     return this.#states.get(source) ?? NONE;
   }
 
-  #change(source: string, { put = [], drop = [] }: StateChange): void {
+  #change(source: string, change: StateChange): void {
     const state = this.#states.get(source) ?? new Map<string, string>();
-    for (const key of drop) state.delete(key);
-    for (const [key, value] of put) {
-      state.delete(key);
-      state.set(key, value);
-    }
+    applyChange(state, change);
     if (state.size > 0) this.#states.set(source, state);
     else this.#states.delete(source);
   }
