@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { joinMembers, quote } from '../../bytes.ts';
 import type { TypedEvent } from '../../event-types/reader.ts';
-import { members } from '../../json.ts';
+import { elements, members } from '../../json.ts';
 import type { App } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import { formatTime } from '../../time.ts';
@@ -23,6 +24,8 @@ const APPS: Readonly<Record<Way, App>> = {
 const MOST_KNOWN = 10_000;
 const KNOWN = 'orchest ';
 const UNDECLARED = 'is of a type that neither its producer nor the pipeline declares';
+/** Anything else may be as long as a line, and anything of anybody: of that a digest is remembered. */
+const UUID = /^[\da-f-]{36}$/i;
 
 /**
  * What Orchest tells of itself: deliveries of its webhooks, and its telemetry. A delivery comes at least once, and an event to every webhook that wants it: an event is stored once, by
@@ -44,11 +47,14 @@ export class Orchest implements Dialect {
       return false;
     privacy.tell?.note('dialect', `has the members of Orchest's ${payloads[0]!.way}`, 'orchest');
     const { lines } = line;
+    // Once for all of a batch.
+    const texts = Array.isArray(value['batch']) ? elements(jsonAt(text, ['batch'])) : [text];
     payloads.forEach((payload, n) => {
       // The line is the first one's.
       line.lines = n === 0 ? lines : 0;
-      const said = readPayload(payload, text, line.time, this.#tools.times);
-      const typed = EVENT_TYPES.has(payload.type) ? undefined : types?.read(payload.type, fieldsOf(payload, text));
+      const own = texts[n] ?? '';
+      const said = readPayload(payload, own, line.time, this.#tools.times);
+      const typed = EVENT_TYPES.has(payload.type) ? undefined : types?.read(payload.type, fieldsOf(payload, own));
       if (typeof said === 'string') emit.reject('schema', said, 'orchest', line);
       else if (typeof typed === 'string') emit.reject('schema', `${payload.type}: ${typed}`, 'orchest', line);
       else if (typed === undefined && types?.unknown === 'reject' && !EVENT_TYPES.has(payload.type)) {
@@ -68,7 +74,7 @@ export class Orchest implements Dialect {
   #known({ way }: Payload, { uuid }: Said): boolean {
     if (uuid === '') return false;
     const { memory } = this.#tools;
-    const key = `${KNOWN}${way} ${uuid}`;
+    const key = `${KNOWN}${way} ${UUID.test(uuid) ? uuid : createHash('sha256').update(uuid).digest('base64')}`;
     if (memory.has(key)) return true;
     memory.put(key, '');
     let over = memory.size - MOST_KNOWN;

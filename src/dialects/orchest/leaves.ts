@@ -1,4 +1,4 @@
-import { elements, members, valueText } from '../../json.ts';
+import { members, valueText } from '../../json.ts';
 
 /** What is deeper, or more, stays JSON. */
 const DEEPEST = 8;
@@ -22,10 +22,10 @@ export function leavesOf(json: string, whole: (key: string) => boolean): Map<str
   return leaves;
 }
 
-/** The JSON text at a path of keys, and of places in arrays; `{}` where there is none. */
+/** The JSON text at a path of keys; `{}` where there is none. */
 export function jsonAt(json: string, path: readonly string[]): string {
   let at: string | undefined = json;
-  for (const key of path) at = at?.startsWith('[') === true ? elements(at)[Number(key)] : members(at ?? '').get(key);
+  for (const key of path) at = members(at ?? '').get(key);
   return at ?? '{}';
 }
 

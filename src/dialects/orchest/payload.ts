@@ -9,7 +9,7 @@ export interface Payload {
   readonly type: string;
   /** The object with the event's own members. */
   readonly event: Readonly<Record<string, unknown>>;
-  /** Keys from the line down to `event`. */
+  /** Keys down to `event`: from the line, or from its element of a batch. */
   readonly path: readonly string[];
   /** Beside the event, where its time is: of an envelope. */
   readonly sent?: string | undefined;
@@ -31,7 +31,7 @@ const MOST_EVENTS = 100;
  */
 export function payloadsOf(line: Json): readonly Payload[] | undefined {
   if (Array.isArray(line['batch'])) return batchOf(line['batch']);
-  const one = webhook(line) ?? bare(line) ?? telemetry(line, []) ?? envelope(line, []) ?? analytics(line);
+  const one = webhook(line) ?? bare(line) ?? telemetry(line, []) ?? envelope(line) ?? analytics(line);
   return one === undefined ? undefined : [one];
 }
 
@@ -55,10 +55,10 @@ function telemetry(data: Json, path: readonly string[], sent?: string): Payload 
   return { way: 'telemetry', type, event: data, path, sent };
 }
 
-function envelope(message: Json, path: readonly string[]): Payload | undefined {
+function envelope(message: Json): Payload | undefined {
   const { event, properties, timestamp } = message;
   if (typeof event !== 'string' || !isObject(properties)) return undefined;
-  return telemetry(properties, [...path, 'properties'], typeof timestamp === 'string' ? timestamp : undefined);
+  return telemetry(properties, ['properties'], typeof timestamp === 'string' ? timestamp : undefined);
 }
 
 function analytics(line: Json): Payload | undefined {
@@ -72,7 +72,7 @@ function analytics(line: Json): Payload | undefined {
 /** All of them or none: what else is in a batch of PostHog is not Orchest's. */
 function batchOf(batch: readonly unknown[]): readonly Payload[] | undefined {
   if (batch.length === 0 || batch.length > MOST_EVENTS) return undefined;
-  const events = batch.map((each, n) => (isObject(each) ? envelope(each, ['batch', String(n)]) : undefined));
+  const events = batch.map((each) => (isObject(each) ? envelope(each) : undefined));
   return events.every((each): each is Payload => each !== undefined) ? events : undefined;
 }
 

@@ -86,10 +86,11 @@ test('Trap 22: an event that comes again, for another webhook or in another try,
 
 test('What is remembered of events has a bound', () => {
   const decoder = new Decoder(source, OPTIONS, new StillClock());
-  const lines = Array.from({ length: 10_500 }, (_, n) => created('2022-06-02 16:13:00+00:00', `u${n}`)).join('\n');
+  const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+  const lines = Array.from({ length: 10_500 }, (_, n) => created('2022-06-02 16:13:00+00:00', uuid(n))).join('\n');
   decoder.feed({ bytes: Buffer.from(`${lines}\n`), offset: 0 });
   expect(decoder.state.size).toBe(10_000);
-  expect(decoder.state.has('orchest webhook u10499')).toBe(true);
+  expect(decoder.state.has(`orchest webhook ${uuid(10_499)}`)).toBe(true);
 });
 
 test('Trap 23: the uuid of a pipeline is its event\u2019s own; the true one is in url_path', () => {
@@ -262,4 +263,26 @@ test('Whatever becomes of a payload, no line is lost and none is told twice', ()
     }),
     { numRuns: 500 },
   );
+});
+
+test("What is remembered of an event is short, and is nobody's name, whatever stands for its uuid", () => {
+  const decoder = new Decoder(source, OPTIONS, new StillClock());
+  const uuids = ['jane@example.com', 'x'.repeat(500_000), '00000000-0000-4000-8000-000000000001'];
+  const lines = [...uuids, ...uuids].map((uuid) => created('2022-06-02 16:13:00+00:00', uuid));
+  const { batch, counts } = decoder.feed({ bytes: Buffer.from(`${lines.join('\n')}\n`), offset: 0 });
+  expect([...counts.filtered]).toEqual([['duplicate', 3]]);
+  const remembered = batch.state!.put!.map(([key]) => key);
+  expect(Math.max(...remembered.map(({ length }) => length))).toBeLessThan(100);
+  expect(remembered.join()).not.toContain('jane');
+});
+
+test('A batch takes as long as it is long, and not a hundred times that', () => {
+  const properties = {
+    event_properties: { type: 'project:created', list: Array(4_900).fill(1) },
+    derived_properties: {},
+  };
+  const batch = JSON.stringify({ batch: Array(100).fill({ event: 'project:created', properties }) });
+  const begun = process.cpuUsage();
+  expect(eventsOf(batch)).toHaveLength(100);
+  expect(process.cpuUsage(begun).user).toBeLessThan(1e6);
 });
