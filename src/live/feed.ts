@@ -20,8 +20,10 @@ export interface Place {
 }
 
 export const MOST_READERS = 16;
-/** Rows that are looked at before others have a turn, and the pause behind them: a fast run is not slowed down by who watches it. */
+/** Rows that are looked at before others have a turn, and no more when so much time has passed: what a filter does with a row is its reader's choice. */
 const TURN_ROWS = 500;
+const TURN_MS = 10;
+/** The pause behind them, or twice what they took: a fast run is not slowed down by who watches it. */
 const PAUSE_MS = 10;
 /** Rows that wait to be looked at, in bytes. */
 const MOST_WAITING = 8 << 20;
@@ -101,22 +103,27 @@ export class Feed {
     const never = new AbortController().signal;
     await setImmediate();
     while (this.#waiting.length > 0) {
-      this.#turn();
-      if (this.#waiting.length > 0) await this.#clock.sleep(PAUSE_MS, never);
+      const took = this.#turn();
+      if (this.#waiting.length > 0) await this.#clock.sleep(Math.max(PAUSE_MS, 2 * took), never);
     }
     this.#looking = undefined;
   }
 
-  #turn(): void {
-    let left = TURN_ROWS;
-    for (let first = this.#waiting[0]; first !== undefined && left > 0; first = this.#waiting[0]) {
-      const to = Math.min(first.ends.length, first.next + left);
-      left -= to - first.next;
-      while (first.next < to) this.#show(first, first.next++);
-      if (to < first.ends.length) return;
-      this.#waiting.shift();
-      this.#bytes -= first.bytes.length;
+  /** Gives how long it took. */
+  #turn(): number {
+    const begun = this.#clock.monotonic();
+    let took = 0;
+    for (let rows = 0; rows < TURN_ROWS && took < TURN_MS; rows++) {
+      const first = this.#waiting[0];
+      if (first === undefined) break;
+      this.#show(first, first.next++);
+      if (first.next === first.ends.length) {
+        this.#waiting.shift();
+        this.#bytes -= first.bytes.length;
+      }
+      took = this.#clock.monotonic() - begun;
     }
+    return took;
   }
 
   #show({ place: { src, seq }, day, table, base, bytes, ends }: Waiting, row: number): void {

@@ -145,6 +145,29 @@ test('a fast run has its turns: of many rows 500 are looked at, then there is a 
   expect(short(await reader.take(0))).toEqual([500]);
 });
 
+test('so is it when a filter takes its time: the rest comes later, and two thirds of the time are for others', async () => {
+  class Busy extends FakeClock {
+    worked = 0;
+    override monotonic(): number {
+      return super.monotonic() + this.worked;
+    }
+  }
+  const own = new Busy();
+  const storing = new Storing(own);
+  const matches = (): boolean => {
+    own.worked += 300;
+    return true;
+  };
+  const filter = { matches, fields: [], toString: () => 'slow' };
+  const { subscription } = storing.feed.subscribe({ tables: new Set(['steps']), filter })!;
+  storing.store({ steps: [{ n: 1 }, { n: 2 }] });
+  await settled();
+  expect(short(await subscription.take(0))).toEqual([1]);
+  expect(own.slept).toEqual([600]);
+  await own.advance(600);
+  expect(short(await subscription.take(0))).toEqual([2]);
+});
+
 test('there are 16 readers at most, and room again when one has left', () => {
   const storing = new Storing(clock);
   const readers = Array.from({ length: MOST_READERS }, () => storing.reader());
