@@ -1,5 +1,5 @@
 import { ExpressionError } from './error.ts';
-import { compilePattern, PatternError } from './pattern.ts';
+import { MOST_STEPS, PatternError, patternSteps } from './pattern.ts';
 import { FIELD, KEYWORD, type Literal, type Node, type Operator } from './tree.ts';
 
 const LONGEST = 2_000;
@@ -27,6 +27,8 @@ class Parser {
   readonly #text: string;
   #at = 0;
   #depth = 0;
+  /** Of all patterns that were read. */
+  #steps = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -74,7 +76,12 @@ class Parser {
     this.#blanks();
     const at = this.#at;
     const value = this.#value(operator === '~' ? 'a regular expression in quotes' : 'a value');
-    if (operator === '~') checkPattern(value, at);
+    if (operator === '~') this.#steps += stepsIn(value, at);
+    if (this.#steps > MOST_STEPS)
+      throw new ExpressionError(
+        at + 1,
+        `the patterns repeat too much: all of them would take more than ${MOST_STEPS} steps`,
+      );
     return { kind: 'is', field, operator, value };
   }
 
@@ -140,9 +147,9 @@ function closed(rest: string): string {
 }
 
 /** `at`: where the literal begins. A quote in it may stand there twice, so that the place is exact only before the first. */
-function checkPattern({ text, quoted }: Literal, at: number): void {
+function stepsIn({ text, quoted }: Literal, at: number): number {
   try {
-    compilePattern(text);
+    return patternSteps(text);
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
     throw new ExpressionError(at + 1 + (quoted ? 1 : 0) + error.at, error.message);

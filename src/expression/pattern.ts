@@ -10,7 +10,7 @@ interface Step {
   other: number;
 }
 
-const MOST_STEPS = 500;
+export const MOST_STEPS = 500;
 const LONGEST = 500;
 /** Of a longer text only the beginning is looked at. */
 const LONGEST_TEXT = 16_384;
@@ -23,13 +23,25 @@ const LONGEST_TEXT = 16_384;
  * without looking ahead or behind: a PatternError says so. Sees the first 16,384 characters of a text.
  */
 export function compilePattern(source: string): (text: string) => boolean {
-  if (source.length > LONGEST) throw new PatternError(LONGEST, `the pattern is longer than ${LONGEST} characters`);
-  const fold = source.startsWith('(?i)');
-  if (!fold && !/[\\[\](){}*+?|^$.]/.test(source)) return (text) => text.includes(source);
-  const steps: Step[] = [];
-  lay(readPattern(source, fold), steps);
+  const steps = stepsOf(source);
+  if (steps === undefined) return (text) => text.includes(source);
   const run = machine(steps);
   return (text) => run(text.length > LONGEST_TEXT ? text.slice(0, LONGEST_TEXT) : text);
+}
+
+/** How many steps its machine has, which is what a character of a text may cost. Throws a PatternError. */
+export function patternSteps(source: string): number {
+  return stepsOf(source)?.length ?? 0;
+}
+
+/** Undefined for a text that stands for itself. */
+function stepsOf(source: string): Step[] | undefined {
+  if (source.length > LONGEST) throw new PatternError(LONGEST, `the pattern is longer than ${LONGEST} characters`);
+  const fold = source.startsWith('(?i)');
+  if (!fold && !/[\\[\](){}*+?|^$.]/.test(source)) return undefined;
+  const steps: Step[] = [];
+  lay(readPattern(source, fold), steps);
+  return steps;
 }
 
 /** Writes the steps of a part behind those that there are; the end of the part is the end of the list. */

@@ -121,6 +121,14 @@ describe('what is wrong is said with its column', () => {
   });
 });
 
+test('all its patterns together have as many steps as one may have, and the one too many is pointed at', () => {
+  const many = (count: number): string => Array(count).fill("message ~ '.{1,100}x'").join(' or ');
+  expect(() => compileExpression(many(2))).not.toThrow();
+  expect(() => compileExpression(many(3))).toThrow(
+    'column 61: the patterns repeat too much: all of them would take more than 500 steps',
+  );
+});
+
 test('the fields that it asks for are known', () => {
   expect(compileExpression('a = 1 and (b.c or not a) and d in (1)').fields).toEqual(['a', 'b.c', 'd']);
 });
