@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { UsageError } from '../errors.ts';
-import { compileExpression, ExpressionError, type Expression } from '../expression/index.ts';
+import { compileExpression, ExpressionError } from '../expression/index.ts';
 import { EVENT_TABLES, FIELDS, IDENTITY } from '../fields.ts';
 import { secretFile } from '../listening/secret.ts';
 import type { Target } from '../live/attach.ts';
@@ -57,8 +57,8 @@ Examples:
 /** Resolves with the exit code. */
 async function tail(flags: TailFlags): Promise<number> {
   const { stdout, stderr } = process;
-  const filter = flags.filter === undefined ? undefined : filterOf(flags.filter);
-  const target = targetOf(flags, filter);
+  if (flags.filter !== undefined) checkFilter(flags.filter);
+  const target = targetOf(flags);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const paint = paintFor(stdout);
@@ -88,8 +88,8 @@ async function tail(flags: TailFlags): Promise<number> {
   }
 }
 
-/** Throws a UsageError with the place marked. */
-function filterOf(text: string): Expression {
+/** Throws a UsageError with the place marked; says which fields no event has. */
+function checkFilter(text: string): void {
   try {
     const filter = compileExpression(text);
     const known = [...FIELDS, ...IDENTITY].map(({ name }) => name);
@@ -97,7 +97,6 @@ function filterOf(text: string): Expression {
     if (odd !== undefined) {
       process.stderr.write(`steptap: --filter: no event has a field ${clean(odd)}${didYouMean(odd, known)}\n`);
     }
-    return filter;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     const column = error.column - 1;
@@ -109,9 +108,10 @@ function filterOf(text: string): Expression {
   }
 }
 
-function targetOf(flags: TailFlags, filter: Expression | undefined): Target {
+function targetOf(flags: TailFlags): Target {
   const query = new URLSearchParams();
-  if (filter !== undefined) query.set('filter', String(filter));
+  // As it was written: in its one spelling it may be longer than what is read.
+  if (flags.filter !== undefined) query.set('filter', flags.filter);
   const tables = flags.table === undefined ? [] : list(flags.table);
   const wrong = tables.find((name) => !EVENT_TABLES.some((table) => table === name));
   if (wrong !== undefined) throw new UsageError(`--table ${wrong}: there are ${EVENT_TABLES.join(', ')}`);
