@@ -16,7 +16,7 @@ export type { Get } from './match.ts';
  *
  * Values are bare words, numbers, durations (`200ms`, `1.5s`, `2m`, in seconds) or text in either quotes, in which the quote itself is written twice; odd names of fields
  * stand in backticks. `:` is `=` in which a `*` of a bare word stands for anything. A comparison with a field that is missing is false, and so `!=` is true. Numbers compare as
- * numbers also where an attribute is stored as text. A field that holds a list is compared by its elements: one is enough.
+ * numbers also where an attribute is stored as text, times as times (UTC). A field that holds a list is compared by its elements: one is enough.
  *
  * Neither an expression nor a value can make it slow: both have bounds, and regular expressions take linear time.
  */

@@ -1,3 +1,4 @@
+import { parseTime } from '../time.ts';
 import { compilePattern } from './pattern.ts';
 import type { Literal, Node, Operator } from './tree.ts';
 
@@ -71,17 +72,20 @@ function equal(literal: Literal): Test {
   return (value) => textOf(value) === literal.text || (exact && numeric(value) === wanted);
 }
 
-/** Numbers as numbers, also where the value is text; else text as text, so that times are in order. */
+/** Numbers as numbers, also where the value is text, and times as times; else text as text. */
 function ordered(fits: (order: number) => boolean): (literal: Literal) => Test {
   return (literal) => {
     const wanted = numberOf(literal);
     const plain = numeric(literal.text);
+    const time = timeOf(literal.text);
     return (value) => {
       if (wanted !== undefined || typeof value !== 'string') {
         const given = numeric(value);
         const bound = wanted ?? plain;
         return given !== undefined && bound !== undefined && fits(given - bound);
       }
+      const given = time === undefined ? undefined : timeOf(value);
+      if (given !== undefined) return fits(given - time!);
       return fits(value < literal.text ? -1 : value > literal.text ? 1 : 0);
     };
   };
@@ -127,6 +131,15 @@ function numeric(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'string' && NUMBER.test(value) ? Number(value) : undefined;
+}
+
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const MINUTE = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d$/;
+
+/** In microseconds since 1970, of UTC where nothing else is said: as text `10:30:44.5Z` is before `10:30:44Z`, and a blank before every `T`. */
+function timeOf(text: string): number | undefined {
+  const whole = DATE.test(text) ? `${text}T00:00:00` : MINUTE.test(text) ? `${text}:00` : text;
+  return parseTime(whole)?.us;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -121,6 +121,21 @@ describe('what is wrong is said with its column', () => {
   });
 });
 
+test.each([
+  ["ts > '2026-02-19 11:00'", false],
+  ["ts > '2026-02-19 10:00'", true],
+  ['ts >= 2026-02-19T10:30:44Z', true],
+  ['ts < 2026-02-19T10:30:44Z', false],
+  ['ts >= 2026-02-19T10:30:44.189512Z', true],
+  ['ts >= 2026-02-19', true],
+  ['ts < 2026-02-19', false],
+  ["ts < '2026-02-19 12:30:45+02:00'", true],
+  ["message < '2026-02-19'", false],
+])('times are compared as times, however they are written: %s', (text, holds) => {
+  const row: Record<string, unknown> = { ts: '2026-02-19T10:30:44.189512Z', message: 'loaded' };
+  expect(compileExpression(text).matches((field) => row[field])).toBe(holds);
+});
+
 test('all its patterns together have as many steps as one may have, and the one too many is pointed at', () => {
   const many = (count: number): string => Array(count).fill("message ~ '.{1,100}x'").join(' or ');
   expect(() => compileExpression(many(2))).not.toThrow();
