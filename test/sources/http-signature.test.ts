@@ -73,7 +73,8 @@ sinks: { files: { directory: rows }, prometheus: { listen: none } }
   cli.kill('SIGTERM');
   const { code, stderr } = await cli.ended;
   expect([code, stderr]).toEqual([0, stderr]);
-  const rows = await home.rows('rows');
+  // What is told of its runs is derived.
+  const rows = (await home.rows('rows')).filter(({ kind }) => kind !== 'task');
   const of = (dialect: string): unknown[] => rows.filter((row) => row['dialect'] === dialect);
   // 16 deliveries of 15 events: one is told as JSON and as a form, to two webhooks.
   expect(of('orchest')).toHaveLength(15);
