@@ -46,6 +46,8 @@ const LONGEST_ANSWER_MS = 30_000;
 const TEXT = 'text/plain; charset=utf-8';
 const PATHS: ReadonlySet<string> = new Set(['/metrics', '/healthz', '/readyz']);
 
+const EVENTS_OFF = 'events are not shown here: say `events: true` beside `listen`, or give a token\n';
+
 /**
  * Answers `/metrics`, `/healthz` (the process runs), `/readyz` (it takes events; 503 when it does not) and `/events` (those of a feed). Rejects when it cannot listen.
  *
@@ -83,6 +85,7 @@ async function answer(
   };
   const path = (request.url ?? '').split('?', 1)[0]!;
   const known = path === '/events' ? options.events !== undefined : PATHS.has(path);
+  if (path === '/events' && !known) return say(404, TEXT, EVENTS_OFF);
   if (!known) return say(404, TEXT, 'not found\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     // Its body is not read, so the connection is of no more use.

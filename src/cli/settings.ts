@@ -108,7 +108,9 @@ export function metricsSettings({ config, pipeline }: Settings): MetricsSettings
   if (listen === 'none') return undefined;
   const { tls, token, token_file, insecure } = said;
   const address = readAddress(listen);
-  const { events = address !== undefined && isLocal(address) } = said;
+  const closed = (token ?? token_file ?? tls?.client_ca_file) !== undefined;
+  // On loopback every user of the machine would be told what logs say.
+  const { events = address !== undefined && isLocal(address) && (closed || 'path' in address) } = said;
   const place = { listen, events, ...present({ tls, token, token_file, insecure }) };
   const { steps = [], workflow_label = false, max_series, buckets } = said;
   if (buckets?.some((bound, n) => n > 0 && bound <= buckets[n - 1]!) === true) {

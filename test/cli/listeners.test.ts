@@ -19,10 +19,12 @@ async function settings(sink: string): Promise<Settings> {
 
 describe('/events', () => {
   test.each([
-    ['steps: []', true],
-    ["listen: 'localhost:1'", true],
+    ['steps: []', false],
+    ["listen: 'localhost:1'", false],
+    ["listen: 'localhost:1', events: true", true],
+    ["listen: 'localhost:1', token_file: t", true],
     ["listen: 'unix:/run/metrics.sock'", true],
-    ["listen: 'localhost:1', events: false", false],
+    ["listen: 'localhost:1', token_file: t, events: false", false],
     ["listen: ':1', insecure: true", false],
     ["listen: 'metrics:1', tls: { cert_file: c, key_file: k }, token_file: t", false],
     ["listen: 'metrics:1', tls: { cert_file: c, key_file: k }, token_file: t, events: true", true],

@@ -1,9 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Cli } from '../support/run-cli.ts';
 import { Home, line } from './parts.ts';
 
 const home = new Home();
-const RUN = ['--no-store', '--metrics', '127.0.0.1:0', '--state', 's'];
+const RUN = ['-c', 'p.yaml', '--no-store', '--state', 's'];
 
 /** Waits until a stream of a program says it. */
 async function until(cli: Cli, stream: 'stdout' | 'stderr', what: RegExp): Promise<void> {
@@ -14,6 +16,10 @@ async function until(cli: Cli, stream: 'stdout' | 'stderr', what: RegExp): Promi
 }
 
 test('tail shows what a run stores, waits for it when it was killed, and ends with 0', async () => {
+  writeFileSync(
+    join(home.path, 'p.yaml'),
+    "sinks: { metrics: { type: prometheus, listen: '127.0.0.1:0', events: true } }\n",
+  );
   let run = home.start(RUN);
   const { metrics } = await run.said(/^reading stdin/);
   const tail = home.start(['tail', '--state', 's', '--filter', 'step ~ "s$"', '--table', 'steps'], { input: '' });

@@ -23,7 +23,7 @@ export const prometheusOptions = {
     events: {
       type: 'boolean',
       description:
-        'Shows the events themselves on `/events` as they are stored, as server-sent events, also what log lines say, to whom `/metrics` is told. By default only at an address of this machine; one that other machines can reach needs `token_file` for it, or certificates of its clients, whatever `insecure` says.',
+        'Shows the events themselves on `/events` as they are stored, as server-sent events, also what log lines say, to whom `/metrics` is told. By default only at an address of this machine, and there with a token, certificates of clients, or on a socket (`unix:/path`): else every user of the machine could read them. An address that other machines can reach needs one of them for it, whatever `insecure` says.',
     },
     steps: {
       type: 'array',
