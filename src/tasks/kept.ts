@@ -10,7 +10,7 @@ const MOST: Most = { entries: 100_000, text: 64 << 20 };
 
 /** All of it stands at the head of every segment, which is an eighth of the spool: half of that at most. */
 export function mostIn({ max_bytes }: { readonly max_bytes: number }): Most {
-  return { ...MOST, text: Math.min(MOST.text, max_bytes >> 4) };
+  return { ...MOST, text: Math.min(MOST.text, Math.floor(max_bytes / 16)) };
 }
 
 /**
