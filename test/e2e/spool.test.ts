@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVENT_TABLES } from '../../src/fields.ts';
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 import { ask, clickhouseRows, run, scratch } from '../support/e2e.ts';
 
@@ -20,7 +21,7 @@ test('what spool export prints is, read into other tables, what the run has stor
   await run([...args, '--clickhouse', clickhouse.url], { env });
   const again = { FLYTE_TELEMETRY_CLICKHOUSE_DATABASE: 'again' };
   await run(['ddl', '--apply', '--clickhouse', clickhouse.url], { env: again });
-  for (const table of ['steps', 'logs', 'events']) {
+  for (const table of EVENT_TABLES) {
     const { stdout } = await run(['spool', 'export', '--state', state, '--table', table]);
     const query = encodeURIComponent(`INSERT INTO ${table} FORMAT JSONEachRow`);
     const url = `${clickhouse.url}/?database=again&date_time_input_format=best_effort&query=${query}`;

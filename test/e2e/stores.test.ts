@@ -43,7 +43,7 @@ describe('one log in every store', () => {
       await inEmbedded(`SELECT count() AS steps, countIf(status = 'error') AS failed, uniqExact(_seq, _i) AS distinct,
         (SELECT count() FROM logs) > 0 AS logs, (SELECT groupArray(root_error_type) FROM events) AS errors FROM steps`),
     );
-    expect(counts).toEqual({ steps: 36, failed: 3, distinct: 36, logs: 1, errors: ['ValueError', 'ValueError'] });
+    expect(counts).toEqual({ steps: 39, failed: 3, distinct: 39, logs: 1, errors: ['ValueError', 'ValueError'] });
   });
 
   test('what cannot be a step is a dead letter, with its reason, its place and its bytes', () => {
@@ -122,7 +122,7 @@ describe('one log in every store', () => {
         const env = { FLYTE_TELEMETRY_CLICKHOUSE_DATABASE: kind };
         await run([...args, ...to], { env });
         const rows = await clickhouseRows((sql) => ask(clickhouse.url, sql, kind));
-        expect(rows.filter(({ table }) => table === 'steps')).toHaveLength(36);
+        expect(rows.filter(({ table }) => table === 'steps')).toHaveLength(39);
         expect(rows.filter(({ params }) => params !== undefined)).not.toHaveLength(0);
         expect(await searchRows(server().url, 'steptap')).toEqual(rows);
       });

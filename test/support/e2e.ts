@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, vi } from 'vitest';
-import { EVENT_TABLES, FIELDS, fieldsOf, IDENTITY, type EventTable } from '../../src/fields.ts';
+import { EVENT_TABLES, FIELDS, fieldsOf, IDENTITY, KEYED_TABLES, type EventTable } from '../../src/fields.ts';
 
 /** STEPTAP_MAIN names another build: that of an installed package, say. */
 const MAIN = process.env['STEPTAP_MAIN'] ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -185,11 +185,12 @@ export function parsed(text: string): Stored[] {
     .map((line) => JSON.parse(line) as Stored);
 }
 
-/** Every row of the three tables of a ClickHouse, in order. */
+/** Every row of the tables of a ClickHouse, in order; of tasks the last of each. */
 export async function clickhouseRows(query: (sql: string) => Promise<string>): Promise<Stored[]> {
   const rows: Stored[] = [];
   for (const table of EVENT_TABLES) {
-    for (const row of parsed(await query(`SELECT * FROM ${table} FORMAT JSONEachRow`)))
+    const last = KEYED_TABLES.has(table) ? ' FINAL' : '';
+    for (const row of parsed(await query(`SELECT * FROM ${table}${last} FORMAT JSONEachRow`)))
       rows.push(ofColumns(table, row));
   }
   return inOrder(rows);
@@ -201,15 +202,15 @@ function ofColumns(table: EventTable, row: Stored): Stored {
   for (const { name, search } of [...fieldsOf(table), ...IDENTITY]) {
     const value = row[name];
     if (value === undefined) throw new Error(`${table} has no column ${name}`);
-    if (search === 'date_nanos') {
+    if (search === 'date_nanos' && value !== null) {
       const time = `${(value as string).replace(' ', 'T')}Z`;
       if (name === 'ts' || time !== '1970-01-01T00:00:00.000000Z') found[name] = time;
     } else if (name === 'lines' ? value !== 1 : !isDefault(value)) {
-      found[name] = name === 'params' ? JSON.parse(value as string) : value;
+      found[name] = name === 'params' || search === 'stored' ? JSON.parse(value as string) : value;
     }
   }
   // A server may write 64 bits as text.
-  for (const name of ['_seq', '_i']) found[name] = Number(row[name]);
+  for (const name of ['_seq', '_i', 'version']) if (row[name] !== undefined) found[name] = Number(row[name]);
   return found;
 }
 
@@ -232,7 +233,8 @@ export async function searchRows(url: string, prefix: string): Promise<Stored[]>
     for (const { _id, _index, _source } of hits.hits) {
       const { '@timestamp': timestamp, ...fields } = _source;
       if (timestamp !== fields['ts']) throw new Error(`@timestamp of ${_id} is not its ts`);
-      if (_id !== `${String(fields['_src'])}-${String(fields['_seq'])}-${String(fields['_i'])}`) throw new Error(_id);
+      const id = fields['task_key'] ?? `${String(fields['_src'])}-${String(fields['_seq'])}-${String(fields['_i'])}`;
+      if (_id !== id) throw new Error(_id);
       const _day = _index.slice(-10).replaceAll('.', '-');
       // What cannot be indexed is kept under another name.
       const named = Object.entries(fields).map(([name, value]) => [name.replace(/_unindexed$/, ''), value]);
@@ -253,7 +255,7 @@ export function contents(rows: readonly Stored[]): string[] {
       const { provenance } = row;
       const arrived = typeof provenance === 'string' && provenance.includes('ts:arrival');
       const kept = FIELDS.map(({ name }) => name).filter(
-        (name) => name in row && !(arrived && (name === 'ts' || name === 'ts_start')),
+        (name) => name in row && name !== 'version' && !(arrived && (name === 'ts' || name === 'ts_start')),
       );
       return JSON.stringify([row['table'], ...kept.map((name) => [name, row[name]])]);
     })

@@ -356,7 +356,7 @@ test('of thousands of steps of its own code a task keeps two thousand, and count
     said('Execute user level code', 6, 6),
     said('task_dispatch_execute', 6.1, 6.1),
   ]);
-  const { steps } = JSON.parse(String(task!['waterfall'])) as { steps: Fields[] };
+  const { steps } = task!['waterfall'] as { steps: Fields[] };
   expect(task).toMatchObject({ steps: 5_002, status: 'success' });
   expect(steps).toHaveLength(1 + 2_002 + 1);
   expect(steps.at(-1)).toEqual({ step: 'other', depth: 1, steps: 3_000 });

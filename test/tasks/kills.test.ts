@@ -109,7 +109,9 @@ async function without(lines: readonly string[]): Promise<Map<string, Fields>> {
 function said(table: ReadonlyMap<string, Fields>): unknown[] {
   return [...table].map(([key, task]) => [
     key,
-    ...['execution_id', 'status', 'wall_time_s', 'waterfall', 'end_reason'].map((name) => task[name]),
+    ...['execution_id', 'status', 'wall_time_s', 'end_reason'].map((name) => task[name]),
+    // ClickHouse has it as text.
+    typeof task['waterfall'] === 'string' ? task['waterfall'] : JSON.stringify(task['waterfall']),
     Number(task['steps']),
     task['root_error_type'] ?? '',
   ]);

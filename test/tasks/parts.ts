@@ -113,7 +113,7 @@ export function tableOf(rows: readonly Fields[]): Map<string, Fields> {
 
 /** The waterfall of a task as text: indented by depth, seconds from the start, duration and self time. */
 export function drawn(task: Fields): string[] {
-  const { steps } = JSON.parse(String(task['waterfall'])) as { steps: Fields[] };
+  const { steps } = task['waterfall'] as { steps: Fields[] };
   return steps.map(
     ({ step, depth, start_s, wall_s, self_s, status }) =>
       `${'  '.repeat(Number(depth))}${String(step)} ${String(start_s)} ${String(wall_s)} ${String(self_s)}${status === 'success' ? '' : ` ${String(status)}`}`,

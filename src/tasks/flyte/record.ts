@@ -60,7 +60,7 @@ export function recordOf(open: Open, ending: Ending): TaskRecord {
       self_time_s: selfTimes(root),
       overhead_ratio: ran && total_s > 0 ? round(1 - seconds.execution / total_s) : undefined,
       steps: open.steps.length + open.more,
-      waterfall: JSON.stringify({ steps: waterfall(root, status, open.more) }),
+      waterfall: { steps: waterfall(root, status, open.more) },
     },
   };
 }
