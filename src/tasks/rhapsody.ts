@@ -111,6 +111,10 @@ export class RhapsodyTasks implements Assembler {
     for (const key of old) tasks.drop(key);
   }
 
+  spare(key: string): boolean {
+    return key.startsWith(DONE);
+  }
+
   evicted(key: string, now_ms: number, tasks: Tasks): boolean {
     if (!key.startsWith(OPEN)) return false;
     this.#close(key.slice(OPEN.length), taskAt(key, tasks)!, 'evicted', now_ms, tasks);
