@@ -27,6 +27,8 @@ const LOOK_MS = 10_000;
 /** A closed task is corrected by what comes late, so long, and so many of them. */
 const CORRECTED_MS = 3_600_000;
 const MOST_CORRECTED = 4_000;
+/** One that only seemed to be over may have code that takes days, and nothing is heard of it meanwhile. */
+const SILENT_MS = 7 * 24 * 3_600_000;
 /** Then it is only known that there was one. */
 const KNOWN_MS = 24 * 3_600_000;
 const MOST_KNOWN = 20_000;
@@ -100,24 +102,27 @@ export class FlyteTasks implements Assembler {
     keep(stream, open, tasks);
   }
 
-  /** A stream has the tasks of one container. Where several take turns in it, all but the first are streams of their own. */
+  /**
+   * A stream has the tasks of one container. Where several take turns in it, all but the first are streams of their own; so is a pod that was made again under the same name. What has its own keeps
+   * it when the first is forgotten.
+   */
   #streamOf({ source, fields }: EventRow, tasks: Tasks): string {
     const text = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : '');
-    const pod = text('pod') === '' ? text('pod_uid') || source : `${text('namespace')}/${text('pod')}`;
-    const stream = `${pod}/${text('container')}`;
+    const pod_uid = text('pod_uid');
+    const pod = text('pod') === '' ? pod_uid || source : `${text('namespace')}/${text('pod')}`;
     const beside = notSaid(fields);
     const said = WHOSE.map((name) => (beside.has(name) ? '' : text(name)));
-    if (said[0] === '' && said[1] === '') return stream;
-    const first = found(stream, tasks);
-    if (first === undefined || WHOSE.every((name, n) => agrees(first, name, said[n]!))) return stream;
-    return `${stream} ${JSON.stringify(said)}`;
+    const stream = own(`${pod}/${text('container')}`, ['pod_uid'], [pod_uid], tasks);
+    return said.every((each) => each === '') ? stream : own(stream, WHOSE, said, tasks);
   }
 
   tick(now_ms: number, tasks: Tasks): void {
     for (const key of tasks.keys(ENDED)) {
       const open = tasks.get(key) as Open;
-      if (now_ms - open.last_ms >= (open.last === true ? QUIET_MS : DISPATCHED_QUIET_MS)) {
-        this.#close(key.slice(ENDED.length), { end_reason: 'completed' }, now_ms, tasks);
+      const quiet_ms = now_ms - open.last_ms;
+      const killed = quiet_ms >= GONE_MS ? this.#killed(open) : undefined;
+      if (killed !== undefined || quiet_ms >= (open.last === true ? QUIET_MS : DISPATCHED_QUIET_MS)) {
+        this.#close(key.slice(ENDED.length), killed ?? { end_reason: 'completed' }, now_ms, tasks);
       }
     }
     if (now_ms - this.#looked_ms < LOOK_MS) return;
@@ -134,23 +139,39 @@ export class FlyteTasks implements Assembler {
   /** How a task ended that never said so; undefined while it may go on. */
   #ending({ columns, last_ms }: Open, now_ms: number): Ending | undefined {
     const { pods, idle_s } = this.#options;
-    const { pod_uid, container, k8s_enriched } = columns;
+    const { pod_uid, k8s_enriched } = columns;
     if (typeof pod_uid === 'string' && k8s_enriched === true) {
-      const pod = pods.get(pod_uid);
-      const end = typeof container === 'string' ? pod?.terminated.get(container) : undefined;
-      if (end !== undefined) {
-        return { end_reason: 'pod_gone', termination_reason: end.reason || undefined, exit_code: end.exit_code };
-      }
-      if (pods.state.state === 'synced') return pod === undefined ? { end_reason: 'pod_gone' } : undefined;
+      const gone = this.#gone(columns);
+      if (gone !== undefined) return gone;
+      if (pods.state.state === 'synced')
+        return pods.get(pod_uid) === undefined ? { end_reason: 'pod_gone' } : undefined;
     }
     return now_ms - last_ms >= idle_s * 1000 ? { end_reason: 'idle' } : undefined;
+  }
+
+  /** A task whose code has ended, but whose container was killed before the outputs were there, has not. */
+  #killed({ last, columns }: Open): Ending | undefined {
+    const gone = last === true ? undefined : this.#gone(columns);
+    return gone?.exit_code === 0 ? undefined : gone;
+  }
+
+  /** How its container ended, as the Kubernetes API said. */
+  #gone({ pod_uid, container, k8s_enriched }: Open['columns']): Ending | undefined {
+    if (typeof pod_uid !== 'string' || typeof container !== 'string' || k8s_enriched !== true) return undefined;
+    const end = this.#options.pods.get(pod_uid)?.terminated.get(container);
+    if (end === undefined) return undefined;
+    return { end_reason: 'pod_gone', termination_reason: end.reason || undefined, exit_code: end.exit_code };
   }
 
   #forget(now_ms: number, tasks: Tasks): void {
     const closed = [...tasks.keys(CLOSED)];
     for (const [n, key] of closed.entries()) {
-      const { n: nth, steps, last_ms } = tasks.get(key) as Open;
-      if (now_ms - last_ms < CORRECTED_MS && closed.length - n <= MOST_CORRECTED) break;
+      const { n: nth, steps, last_ms, silent = false } = tasks.get(key) as Open;
+      const most = silent ? 2 * MOST_CORRECTED : MOST_CORRECTED;
+      if (now_ms - last_ms < (silent ? SILENT_MS : CORRECTED_MS) && closed.length - n <= most) {
+        if (silent) continue;
+        break;
+      }
       tasks.drop(key);
       const past: Past = { n: nth, end_us: Math.max(...steps.map(([, , end_us]) => end_us)), at_ms: now_ms };
       tasks.put(PAST + key.slice(CLOSED.length), past);
@@ -177,7 +198,8 @@ export class FlyteTasks implements Assembler {
 
   over(now_ms: number, tasks: Tasks): void {
     for (const key of tasks.keys(ENDED)) {
-      this.#close(key.slice(ENDED.length), { end_reason: 'completed' }, now_ms, tasks);
+      const killed = this.#killed(tasks.get(key) as Open);
+      this.#close(key.slice(ENDED.length), killed ?? { end_reason: 'completed' }, now_ms, tasks);
     }
     for (const key of tasks.keys(OPEN)) {
       const ending = this.#ending(tasks.get(key) as Open, now_ms) ?? { end_reason: 'input_ended' };
@@ -198,13 +220,22 @@ export class FlyteTasks implements Assembler {
     open.day = tasks.emit({ ...record, task_day: open.day });
     open.revision = Math.max(open.revision, record.revision);
     open.last_ms = now_ms;
+    open.silent = ending.end_reason === 'idle' || ending.end_reason === 'input_ended';
     tasks.put(CLOSED + stream, open);
     return true;
   }
 }
 
 /** What tells the tasks of one stream apart. */
-const WHOSE = ['execution_id', 'task', 'pod_uid'];
+const WHOSE = ['execution_id', 'task'];
+
+/** The stream itself, or the one beside it of those who say that of themselves, where it was begun or the first in the stream is another's. */
+function own(stream: string, names: readonly string[], said: readonly string[], tasks: Tasks): string {
+  const beside = `${stream} ${JSON.stringify(said)}`;
+  if (found(beside, tasks) !== undefined || tasks.has(PAST + beside)) return beside;
+  const first = found(stream, tasks);
+  return first === undefined || names.every((name, n) => agrees(first, name, said[n]!)) ? stream : beside;
+}
 
 function agrees({ columns, weak }: Open, name: string, said: string): boolean {
   const known = columns[name];

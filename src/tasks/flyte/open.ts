@@ -24,6 +24,8 @@ export interface Open {
   /** When the step ended after which no other of it begins; and whether the very last one was seen. */
   end_us?: number;
   last?: boolean;
+  /** It was told as it was because nothing came any more: it may still go on. */
+  silent?: boolean;
   /** When something came last. */
   last_ms: number;
   /** What was told of it. */

@@ -65,14 +65,17 @@ export function recordOf(open: Open, ending: Ending): TaskRecord {
   };
 }
 
-function keyOf({ n, columns }: Open): string {
+const WHO = ['execution_id', 'task', 'node_id', 'attempt', 'container', 'map_index'];
+
+/** Of a task whose pod nobody knows, its time is what tells it from the others of its execution, and a local run from the one before; it is the same when its lines are read again. */
+function keyOf({ n, columns, steps }: Open): string {
   const text = (name: string): string => {
     const value = columns[name];
     return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
   };
   const pod = text('pod_uid') || `${text('namespace')}/${text('pod')}`;
-  const names = ['execution_id', 'task', 'node_id', 'attempt', 'container', 'map_index'];
-  return taskKey('flyte', pod, ...names.map(text), n);
+  if (pod === '/') return taskKey('flyte', ...WHO.map(text), steps[0]![1]);
+  return taskKey('flyte', pod, ...WHO.map(text), n);
 }
 
 /** A user's error ends a container with 0: what the steps say counts first. */
