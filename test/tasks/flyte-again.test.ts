@@ -110,8 +110,15 @@ test('a container that is killed while it uploads what its code gave has not com
   const pods: Pick<Pods, 'get' | 'state'> = {
     state: { state: 'synced', pods: 1 },
     get: (uid) => ({
-      ...{ uid, namespace: 'ml', name: 'exec-n0-0', node: '', labels: new Map(), annotations: new Map() },
-      ...{ owner: undefined, containers: new Map(), addresses: [] },
+      uid,
+      namespace: 'ml',
+      name: 'exec-n0-0',
+      node: '',
+      labels: new Map(),
+      annotations: new Map(),
+      owner: undefined,
+      containers: new Map(),
+      addresses: [],
       terminated: new Map([
         [
           'exec-n0-0',
