@@ -1,4 +1,5 @@
 import type { EventTable } from '../fields.ts';
+import type { StepRow } from './step-rows.ts';
 
 /** A row of the spool as an assembler sees it. */
 export interface EventRow {
@@ -7,8 +8,12 @@ export interface EventRow {
   readonly source: string;
   /** Its `ts`, in microseconds since 1970. */
   readonly ts_us: number;
-  /** The parsed JSON of the row. */
+  /** The parsed JSON of the row; of a step without its times and its name as it was written. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Columns that many rows have alike: the same object for the same ones. */
+  readonly about: object;
+  /** Of most rows of steps what is the step's own; `fields` are put together only when somebody asks. */
+  readonly step?: Pick<StepRow, 'step' | 'status' | 'wall_time_s' | 'process_time_s'> | undefined;
   /** On the clock of `tick`. */
   readonly committed_ms: number;
 }

@@ -4,9 +4,11 @@ import type { StateChange } from '../batch.ts';
 export interface Most {
   readonly entries: number;
   readonly text: number;
+  /** Objects that stay parsed from one commit to the next. */
+  readonly parsed: number;
 }
 
-const MOST: Most = { entries: 100_000, text: 64 << 20 };
+export const MOST: Most = { entries: 100_000, text: 64 << 20, parsed: 8_000 };
 
 /** All of it stands at the head of every segment, which is an eighth of the spool: half of that at most. */
 export function mostIn({ max_bytes }: { readonly max_bytes: number }): Most {
@@ -14,7 +16,7 @@ export function mostIn({ max_bytes }: { readonly max_bytes: number }): Most {
 }
 
 /**
- * What assemblers keep: what is committed, as the spool has it, and over it what has changed since. Objects are parsed when they are asked for, and live until the next commit.
+ * What assemblers keep: what is committed, as the spool has it, and over it what has changed since. Objects are parsed when they are asked for, and those that were used last stay so.
  */
 export class Kept {
   readonly #committed: () => ReadonlyMap<string, string>;
@@ -43,7 +45,7 @@ export class Kept {
     const text = this.#committed().get(key);
     if (text === undefined) return undefined;
     const value = JSON.parse(text) as object;
-    this.#read.set(key, value);
+    this.#remember(key, value);
     return value;
   }
 
@@ -56,6 +58,7 @@ export class Kept {
   drop(key: string): void {
     if (!this.has(key)) return;
     this.#size -= 1;
+    this.#read.delete(key);
     this.#changed.delete(key);
     if (this.#committed().has(key)) this.#changed.set(key, undefined);
   }
@@ -89,7 +92,6 @@ export class Kept {
 
   /** The texts of what has changed, which is then to be committed; undefined when nothing has. */
   change(): StateChange | undefined {
-    this.#read = new Map();
     if (this.#changed.size === 0) return undefined;
     const committed = this.#committed();
     const put: [string, string][] = [];
@@ -110,6 +112,20 @@ export class Kept {
 
   /** The change is committed. */
   settle(): void {
+    const changed = this.#changed;
     this.#changed = new Map();
+    for (const [key, value] of changed) {
+      this.#read.delete(key);
+      if (value !== undefined) this.#remember(key, value);
+    }
+  }
+
+  #remember(key: string, value: object): void {
+    this.#read.set(key, value);
+    if (this.#read.size > this.#most.parsed)
+      for (const oldest of this.#read.keys()) {
+        this.#read.delete(oldest);
+        if (this.#read.size <= this.#most.parsed) return;
+      }
   }
 }

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Tuple } from '../batch.ts';
-import { encodeUtf8 } from '../bytes.ts';
+import { encodeUtf8, quote } from '../bytes.ts';
 import { fieldsOf } from '../fields.ts';
 import { formatTime, storable } from '../time.ts';
 import { tupleOf } from '../tuples.ts';
@@ -8,7 +8,16 @@ import type { TaskRecord } from './assembler.ts';
 
 /** By what a task is known: texts that no line can change any more. */
 export function taskKey(...parts: readonly (string | number)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  return hash('sha256', JSON.stringify(parts), 'hex').slice(0, 32);
+}
+
+/** The value of a column that is JSON text already, as a byte string. */
+export class Json {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 /** What a row says behind `ts`, `task_key`, `version`, `revision` and `task_day`, in this order. */
@@ -25,12 +34,13 @@ export interface TaskRow {
 
 /** A row of table `tasks`; its keys are in the order of FIELDS. */
 export function taskRow({ task_key, ts_us, revision, task_day, fields }: TaskRecord, version: number): TaskRow {
-  const row: Record<string, unknown> = { ts: formatTime(ts_us), task_key, version, revision, task_day };
+  let row = `{"ts":"${formatTime(ts_us)}","task_key":"${task_key}","version":${version},"revision":${revision}`;
+  if (task_day !== undefined) row += `,"task_day":"${task_day}"`;
   for (const { name, time } of COLUMNS) {
     const value = fields[name];
     if (value === undefined) continue;
-    if (!time) row[name] = value;
-    else if (typeof value === 'number' && storable(value)) row[name] = formatTime(value);
+    if (!time) row += `,"${name}":${jsonOf(value)}`;
+    else if (typeof value === 'number' && storable(value)) row += `,"${name}":"${formatTime(value)}"`;
   }
   const label = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : '');
   const tuple = tupleOf({
@@ -46,8 +56,14 @@ export function taskRow({ task_key, ts_us, revision, task_day, fields }: TaskRec
   });
   const { wall_time_s } = fields;
   return {
-    row: encodeUtf8(JSON.stringify(row)),
+    row: `${row}}`,
     tuple,
     duration: typeof wall_time_s === 'number' ? wall_time_s : Number.NaN,
   };
+}
+
+function jsonOf(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (value instanceof Json) return value.text;
+  return typeof value === 'number' ? String(value) : encodeUtf8(JSON.stringify(value));
 }

@@ -8,9 +8,10 @@ import type { Slabs } from '../slabs.ts';
 import type { Mark } from '../spool/mark.ts';
 import type { Spool, SpoolReader, SpoolRecord, TakeLimits } from '../spool/spool.ts';
 import { formatTime, parseTime } from '../time.ts';
-import type { Assembler, TaskRecord, Tasks } from './assembler.ts';
+import type { Assembler, EventRow, TaskRecord, Tasks } from './assembler.ts';
 import { Kept, mostIn, type Most } from './kept.ts';
 import { taskRow } from './row.ts';
+import { StepRows, type StepRow } from './step-rows.ts';
 import { Passing } from './passing.ts';
 
 /** Name of the source that its records are of. */
@@ -55,6 +56,7 @@ export class TaskStage implements Stage, Tasks {
   readonly #kept: Kept;
   readonly #rows: RowsBuilder;
   readonly #passing: Passing;
+  readonly #steps = new StepRows();
   readonly #late: Counter;
   readonly #evicted: Counter;
   #version: number;
@@ -132,9 +134,13 @@ export class TaskStage implements Stage, Tasks {
       const assemblers = wanting[tuple[n]!]!;
       if (assemblers.length === 0) continue;
       const start = n === 0 ? 0 : ends[n - 1]!;
-      const fields = JSON.parse(bytes.toString('utf8', start, ends[n])) as Record<string, unknown>;
+      const step = table === 'steps' ? this.#steps.read(bytes.latin1Slice(start, ends[n])) : undefined;
       const ts_us = parseTime(bytes.toString('latin1', start + TS_START, start + TS_END - 1))!.us;
-      for (const assembler of assemblers) assembler.take({ table, source, ts_us, fields, committed_ms }, this);
+      const row =
+        step === undefined
+          ? wholeRow(table, source, ts_us, JSON.parse(bytes.toString('utf8', start, ends[n])) as Fields, committed_ms)
+          : new StepEvent(source, ts_us, step, committed_ms);
+      for (const assembler of assemblers) assembler.take(row, this);
     }
   }
 
@@ -221,6 +227,35 @@ export class TaskStage implements Stage, Tasks {
 
   late(): void {
     this.#late.inc();
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function wholeRow(table: EventTable, source: string, ts_us: number, fields: Fields, committed_ms: number): EventRow {
+  return { table, source, ts_us, fields, about: fields, committed_ms };
+}
+
+class StepEvent implements EventRow {
+  readonly table = 'steps';
+  readonly source: string;
+  readonly ts_us: number;
+  readonly step: StepRow;
+  readonly committed_ms: number;
+
+  constructor(source: string, ts_us: number, step: StepRow, committed_ms: number) {
+    this.source = source;
+    this.ts_us = ts_us;
+    this.step = step;
+    this.committed_ms = committed_ms;
+  }
+
+  get about(): object {
+    return this.step.about;
+  }
+
+  get fields(): Fields {
+    return this.step.fields;
   }
 }
 

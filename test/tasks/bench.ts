@@ -1,5 +1,5 @@
 import type { EventTable } from '../../src/fields.ts';
-import { Kept } from '../../src/tasks/kept.ts';
+import { Kept, MOST } from '../../src/tasks/kept.ts';
 import type { Assembler, TaskRecord, Tasks } from '../../src/tasks/assembler.ts';
 import { taskRow } from '../../src/tasks/row.ts';
 import { parseTime } from '../../src/time.ts';
@@ -10,7 +10,7 @@ export class Bench implements Tasks {
   readonly told: Fields[] = [];
   lates = 0;
   #committed = new Map<string, string>();
-  readonly #kept = new Kept(() => this.#committed);
+  readonly #kept = new Kept(() => this.#committed, { ...MOST, parsed: 0 });
   readonly #assembler: Assembler;
   #now_ms = 0;
   #version = 0;
@@ -28,7 +28,7 @@ export class Bench implements Tasks {
     for (const fields of rows) {
       if (!this.#assembler.wants(table, String(fields['dialect']), String(fields['kind']))) continue;
       const ts_us = parseTime(String(fields['ts']))!.us;
-      this.#assembler.take({ table, source: 'test', ts_us, fields, committed_ms: this.#now_ms }, this);
+      this.#assembler.take({ table, source: 'test', ts_us, fields, about: fields, committed_ms: this.#now_ms }, this);
       this.#commit();
     }
   }

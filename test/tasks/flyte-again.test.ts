@@ -71,7 +71,7 @@ test('of tasks that are remembered those go first that are over, and not those t
       for (const { fields } of rows.slice(from, to)) {
         const ts_us = Date.parse(String(fields['ts'])) * 1000;
         const told = { ...fields, namespace: 'ml', pod };
-        assembler.take({ table: 'steps', source: 'test', ts_us, fields: told, committed_ms: 0 }, tasks);
+        assembler.take({ table: 'steps', source: 'test', ts_us, fields: told, about: told, committed_ms: 0 }, tasks);
       }
     });
   };

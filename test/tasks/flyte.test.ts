@@ -279,7 +279,7 @@ test('a task is not idle while its pod lives, and over when the pod is not there
 });
 
 test('where there is no room to remember so many, the oldest is told unfinished, counted, and corrected by nothing', async () => {
-  const { registry, spool, say, told } = desk(undefined, 3600, { entries: 3, text: 1 << 20 });
+  const { registry, spool, say, told } = desk(undefined, 3600, { entries: 3, text: 1 << 20, parsed: 0 });
   for (const n of [1, 2, 3, 4, 5]) await say(samples(3, 9), { ...POD, pod: `pod-${n}`, pod_uid: `uid-${n}` });
   // It looks once a second.
   await say([], POD);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Assembler, EventRow, TaskRecord } from '../../src/tasks/assembler.ts';
-import { Kept } from '../../src/tasks/kept.ts';
+import { Kept, MOST } from '../../src/tasks/kept.ts';
 
 /** 2026-06-16, when the sample session began, in microseconds. */
 export const T0_US = 1_781_613_000_125_000;
@@ -10,7 +10,8 @@ export function event(name: string, id: string, at_s: number, more: Readonly<Rec
   const ts_us = T0_US + Math.round(at_s * 1e6);
   const kind = name.startsWith('Session') ? 'run' : 'task';
   const fields = { dialect: 'rhapsody', event: name, kind, session_id: 's', ...(id === '' ? {} : { task_id: id }) };
-  return { table: 'events', source: 'stdin', ts_us, committed_ms: ts_us / 1000, fields: { ...fields, ...more } };
+  const all = { ...fields, ...more };
+  return { table: 'events', source: 'stdin', ts_us, committed_ms: ts_us / 1000, fields: all, about: all };
 }
 
 /** The rows that the dialect makes of a file, as far as they concern tasks. */
@@ -50,7 +51,7 @@ export class Table {
   }
 
   block(work: (assembler: Assembler, tasks: Parameters<Assembler['take']>[1]) => void): this {
-    const kept = new Kept(() => this.#committed);
+    const kept = new Kept(() => this.#committed, { ...MOST, parsed: 0 });
     work(this.#make(), {
       has: (key) => kept.has(key),
       get: (key) => kept.get(key),

@@ -11,7 +11,7 @@ test('tasks that there is no room for are told unfinished, and no other in their
   const clock = new FakeClock();
   const spool = new MemorySpool({ clock, max_bytes: 64 << 20 });
   const registry = new Registry();
-  const stage = stageOf(spool, clock, registry, { entries: 20, text: 1 << 20 });
+  const stage = stageOf(spool, clock, registry, { entries: 20, text: 1 << 20, parsed: 0 });
   stage.assemblers = [new RhapsodyTasks({ idle_s: 3600 })];
   const stop = new AbortController();
   const running = stage.run(stop.signal);

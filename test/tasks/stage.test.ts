@@ -7,7 +7,7 @@ import { Slabs } from '../../src/slabs.ts';
 import { DiskSpool } from '../../src/spool/disk.ts';
 import { NOTHING } from '../../src/spool/mark.ts';
 import { FlyteTasks } from '../../src/tasks/flyte/index.ts';
-import { SLACK_US, treeOf, walk, type Step } from '../../src/tasks/flyte/tree.ts';
+import { SLACK_US, treeOf, walk, type Node, type Step } from '../../src/tasks/flyte/tree.ts';
 import type { Fields } from '../support/decode.ts';
 import { HastyClock } from '../support/fake-clock.ts';
 import { MemoryFs } from '../support/memory-fs.ts';
@@ -29,7 +29,8 @@ const step = fc
 test('whatever steps a stream has, no self time is negative, and they add up to the whole', () => {
   const check = fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
     const root = treeOf(steps);
-    const nodes = [...walk(root)].map(([node]) => node);
+    const nodes: Node[] = [];
+    walk(root, (node) => nodes.push(node));
     expect(nodes).toHaveLength(steps.length + 1);
     expect(Math.min(...nodes.map(({ self_us }) => self_us))).toBeGreaterThanOrEqual(0);
     expect(nodes.reduce((sum, { self_us }) => sum + self_us, 0)).toBe(root.end_us - root.start_us);

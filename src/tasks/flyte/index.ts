@@ -42,12 +42,61 @@ const ENDED = 'flyte ended ';
 const CLOSED = 'flyte closed ';
 const PAST = 'flyte past ';
 
+/** A stream by the keys that what is known of it is kept under: they are made once, since every row asks for several. */
+interface Stream {
+  readonly name: string;
+  readonly open: string;
+  readonly ended: string;
+  readonly closed: string;
+  readonly past: string;
+}
+
+function streamOf(name: string): Stream {
+  return { name, open: OPEN + name, ended: ENDED + name, closed: CLOSED + name, past: PAST + name };
+}
+
+/** Streams that the rows of one identity may be of. */
+interface Candidates {
+  readonly source: string;
+  /** That of the container, and of a pod that was made again. */
+  readonly first: Stream;
+  readonly again: Stream;
+  readonly pod_uid: string;
+  /** What the lines say of whose task it is; undefined when nothing. And the streams of their own of these two. */
+  readonly said: readonly string[] | undefined;
+  readonly ofFirst: Stream;
+  readonly ofAgain: Stream;
+}
+
+function candidatesOf(source: string, fields: EventRow['fields']): Candidates {
+  const text = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : '');
+  const pod_uid = text('pod_uid');
+  const pod = text('pod') === '' ? pod_uid || source : `${text('namespace')}/${text('pod')}`;
+  const beside = notSaid(fields);
+  const said = WHOSE.map((name) => (beside.has(name) ? '' : text(name)));
+  const first = `${pod}/${text('container')}`;
+  const again = `${first} ${JSON.stringify([pod_uid])}`;
+  return {
+    source,
+    first: streamOf(first),
+    again: streamOf(again),
+    pod_uid,
+    said: said.every((each) => each === '') ? undefined : said,
+    ofFirst: streamOf(`${first} ${JSON.stringify(said)}`),
+    ofAgain: streamOf(`${again} ${JSON.stringify(said)}`),
+  };
+}
+
 /** Puts the tasks of Flyte together, from the steps that flytekit and the SDK of Flyte 2 write. */
 export class FlyteTasks implements Assembler {
   readonly name = 'flyte';
   readonly #options: FlyteOptions;
   /** When it was looked at what is open: not with every tick, since all of it is parsed. */
   #looked_ms = 0;
+  /** By what rows of one identity have alike. */
+  readonly #candidates = new WeakMap<object, Candidates>();
+  /** The last of those that each task was described by. */
+  readonly #described = new WeakMap<Open, object>();
 
   constructor(options: FlyteOptions) {
     this.#options = options;
@@ -64,36 +113,41 @@ export class FlyteTasks implements Assembler {
     else this.#step(row, stream, tasks);
   }
 
-  #step({ ts_us, fields, committed_ms }: EventRow, stream: string, tasks: Tasks): void {
-    const step = stepOf(fields, ts_us);
+  #step(row: EventRow, stream: Stream, tasks: Tasks): void {
+    const { ts_us, about, committed_ms } = row;
+    const step = stepOf(row.step ?? row.fields, ts_us);
     let open = found(stream, tasks);
     if (open !== undefined && begins(step, open)) {
       this.#close(stream, { end_reason: 'completed' }, committed_ms, tasks);
       open = opened(open.n + 1, committed_ms);
     }
     if (open === undefined) {
-      const past = tasks.get(PAST + stream) as Past | undefined;
+      const past = tasks.get(stream.past) as Past | undefined;
       if (past !== undefined && (TAIL.has(step[0]) || step[1] < past.end_us - SLACK_US)) {
         tasks.late();
         return;
       }
-      tasks.drop(PAST + stream);
+      tasks.drop(stream.past);
       open = opened(past === undefined ? 0 : past.n + 1, committed_ms);
     }
     addStep(open, step);
-    describe(open, fields);
+    if (this.#described.get(open) !== about) {
+      const { fields } = row;
+      describe(open, fields);
+      if (fields['params'] !== undefined) open.columns['params'] ??= fields['params'];
+      this.#described.set(open, about);
+    }
     if (ends(step)) open.end_us = step[2];
     if (LAST.has(step[0])) open.last = true;
-    if (fields['params'] !== undefined) open.columns['params'] ??= fields['params'];
     open.last_ms = committed_ms;
     keep(stream, open, tasks);
   }
 
   /** The lines in which flytekit tells an error come after the step that failed for it. */
-  #capture({ fields, committed_ms }: EventRow, stream: string, tasks: Tasks): void {
+  #capture({ fields, committed_ms }: EventRow, stream: Stream, tasks: Tasks): void {
     const open = found(stream, tasks);
     if (open === undefined) {
-      if (tasks.has(PAST + stream)) tasks.late();
+      if (tasks.has(stream.past)) tasks.late();
       return;
     }
     const { root_error_type, error_kind, error_type, message } = fields;
@@ -106,14 +160,17 @@ export class FlyteTasks implements Assembler {
    * A stream has the tasks of one container. Where several take turns in it, all but the first are streams of their own; so is a pod that was made again under the same name. What has its own keeps
    * it when the first is forgotten.
    */
-  #streamOf({ source, fields }: EventRow, tasks: Tasks): string {
-    const text = (name: string): string => (typeof fields[name] === 'string' ? fields[name] : '');
-    const pod_uid = text('pod_uid');
-    const pod = text('pod') === '' ? pod_uid || source : `${text('namespace')}/${text('pod')}`;
-    const beside = notSaid(fields);
-    const said = WHOSE.map((name) => (beside.has(name) ? '' : text(name)));
-    const stream = own(`${pod}/${text('container')}`, ['pod_uid'], [pod_uid], tasks);
-    return said.every((each) => each === '') ? stream : own(stream, WHOSE, said, tasks);
+  #streamOf(row: EventRow, tasks: Tasks): Stream {
+    const { source, about } = row;
+    let candidates = this.#candidates.get(about);
+    if (candidates === undefined || candidates.source !== source) {
+      candidates = candidatesOf(source, row.fields);
+      this.#candidates.set(about, candidates);
+    }
+    const { first, again, pod_uid, said, ofFirst, ofAgain } = candidates;
+    const stream = own(first, again, ['pod_uid'], [pod_uid], tasks);
+    if (said === undefined) return stream;
+    return own(stream, stream === first ? ofFirst : ofAgain, WHOSE, said, tasks);
   }
 
   tick(now_ms: number, tasks: Tasks): void {
@@ -122,7 +179,7 @@ export class FlyteTasks implements Assembler {
       const quiet_ms = now_ms - open.last_ms;
       const killed = quiet_ms >= GONE_MS ? this.#killed(open) : undefined;
       if (killed !== undefined || quiet_ms >= (open.last === true ? QUIET_MS : DISPATCHED_QUIET_MS)) {
-        this.#close(key.slice(ENDED.length), killed ?? { end_reason: 'completed' }, now_ms, tasks);
+        this.#close(streamOf(key.slice(ENDED.length)), killed ?? { end_reason: 'completed' }, now_ms, tasks);
       }
     }
     if (now_ms - this.#looked_ms < LOOK_MS) return;
@@ -131,7 +188,7 @@ export class FlyteTasks implements Assembler {
       const open = tasks.get(key) as Open;
       if (now_ms - open.last_ms < GONE_MS) break;
       const ending = this.#ending(open, now_ms);
-      if (ending !== undefined) this.#close(key.slice(OPEN.length), ending, now_ms, tasks);
+      if (ending !== undefined) this.#close(streamOf(key.slice(OPEN.length)), ending, now_ms, tasks);
     }
     this.#forget(now_ms, tasks);
   }
@@ -192,28 +249,28 @@ export class FlyteTasks implements Assembler {
     const stream = streamOfKey(key, OPEN) ?? streamOfKey(key, ENDED);
     if (stream === undefined) return false;
     const told = this.#close(stream, { end_reason: key.startsWith(OPEN) ? 'evicted' : 'completed' }, now_ms, tasks);
-    tasks.drop(CLOSED + stream);
+    tasks.drop(stream.closed);
     return told && key.startsWith(OPEN);
   }
 
   over(now_ms: number, tasks: Tasks): void {
     for (const key of tasks.keys(ENDED)) {
       const killed = this.#killed(tasks.get(key) as Open);
-      this.#close(key.slice(ENDED.length), killed ?? { end_reason: 'completed' }, now_ms, tasks);
+      this.#close(streamOf(key.slice(ENDED.length)), killed ?? { end_reason: 'completed' }, now_ms, tasks);
     }
     for (const key of tasks.keys(OPEN)) {
       const ending = this.#ending(tasks.get(key) as Open, now_ms) ?? { end_reason: 'input_ended' };
-      this.#close(key.slice(OPEN.length), ending, now_ms, tasks);
+      this.#close(streamOf(key.slice(OPEN.length)), ending, now_ms, tasks);
     }
   }
 
   /** True when it was told. */
-  #close(stream: string, ending: Ending, now_ms: number, tasks: Tasks): boolean {
-    const open = (tasks.get(OPEN + stream) ?? tasks.get(ENDED + stream)) as Open | undefined;
+  #close(stream: Stream, ending: Ending, now_ms: number, tasks: Tasks): boolean {
+    const open = (tasks.get(stream.open) ?? tasks.get(stream.ended)) as Open | undefined;
     // It is closed already: nothing has come since.
     if (open === undefined) return false;
-    tasks.drop(OPEN + stream);
-    tasks.drop(ENDED + stream);
+    tasks.drop(stream.open);
+    tasks.drop(stream.ended);
     // Whoever times steps of his own in a script has run no task; and the code of a task never comes alone, what encloses it ends milliseconds later.
     if (!open.steps.some(([step]) => isOwn(step) && step !== CODE)) return false;
     const record = recordOf(open, ending);
@@ -221,7 +278,7 @@ export class FlyteTasks implements Assembler {
     open.revision = Math.max(open.revision, record.revision);
     open.last_ms = now_ms;
     open.silent = ending.end_reason === 'idle' || ending.end_reason === 'input_ended';
-    tasks.put(CLOSED + stream, open);
+    tasks.put(stream.closed, open);
     return true;
   }
 }
@@ -230,9 +287,8 @@ export class FlyteTasks implements Assembler {
 const WHOSE = ['execution_id', 'task'];
 
 /** The stream itself, or the one beside it of those who say that of themselves, where it was begun or the first in the stream is another's. */
-function own(stream: string, names: readonly string[], said: readonly string[], tasks: Tasks): string {
-  const beside = `${stream} ${JSON.stringify(said)}`;
-  if (found(beside, tasks) !== undefined || tasks.has(PAST + beside)) return beside;
+function own(stream: Stream, beside: Stream, names: readonly string[], said: readonly string[], tasks: Tasks): Stream {
+  if (found(beside, tasks) !== undefined || tasks.has(beside.past)) return beside;
   const first = found(stream, tasks);
   return first === undefined || names.every((name, n) => agrees(first, name, said[n]!)) ? stream : beside;
 }
@@ -246,15 +302,15 @@ function opened(n: number, now_ms: number): Open {
   return { n, columns: {}, weak: [], steps: [], more: 0, last_ms: now_ms, revision: 0 };
 }
 
-function found(stream: string, tasks: Tasks): Open | undefined {
-  return (tasks.get(OPEN + stream) ?? tasks.get(ENDED + stream) ?? tasks.get(CLOSED + stream)) as Open | undefined;
+function found(stream: Stream, tasks: Tasks): Open | undefined {
+  return (tasks.get(stream.open) ?? tasks.get(stream.ended) ?? tasks.get(stream.closed)) as Open | undefined;
 }
 
-function keep(stream: string, open: Open, tasks: Tasks): void {
+function keep(stream: Stream, open: Open, tasks: Tasks): void {
   const ended = open.end_us !== undefined;
-  tasks.drop(CLOSED + stream);
-  if (ended) tasks.drop(OPEN + stream);
-  tasks.put((ended ? ENDED : OPEN) + stream, open);
+  tasks.drop(stream.closed);
+  if (ended) tasks.drop(stream.open);
+  tasks.put(ended ? stream.ended : stream.open, open);
 }
 
 function ends([step, , , failed]: Step): boolean {
@@ -266,8 +322,8 @@ function begins([step, start_us]: Step, { end_us }: Open): boolean {
   return end_us !== undefined && start_us >= end_us - SLACK_US && !TAIL.has(step);
 }
 
-function stepOf(fields: Readonly<Record<string, unknown>>, ts_us: number): Step {
-  const { step, status, wall_time_s, process_time_s, error_type } = fields;
+function stepOf(fields: NonNullable<EventRow['step']> | EventRow['fields'], ts_us: number): Step {
+  const { step, status, wall_time_s, process_time_s, error_type } = fields as EventRow['fields'];
   const wall_us = typeof wall_time_s === 'number' ? Math.round(wall_time_s * 1e6) : 0;
   return [
     typeof step === 'string' ? step : '',
@@ -279,6 +335,6 @@ function stepOf(fields: Readonly<Record<string, unknown>>, ts_us: number): Step 
   ];
 }
 
-function streamOfKey(key: string, prefix: string): string | undefined {
-  return key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
+function streamOfKey(key: string, prefix: string): Stream | undefined {
+  return key.startsWith(prefix) ? streamOf(key.slice(prefix.length)) : undefined;
 }

@@ -1,5 +1,6 @@
 import type { TaskRecord } from '../assembler.ts';
-import { taskKey } from '../row.ts';
+import { quote } from '../../bytes.ts';
+import { Json, taskKey } from '../row.ts';
 import type { Open } from './open.ts';
 import { failedStep, treeOf, walk, type Node } from './tree.ts';
 
@@ -57,10 +58,9 @@ export function recordOf(open: Open, ending: Ending): TaskRecord {
       ...ending,
       ts_started: root.start_us,
       phases: seconds,
-      self_time_s: selfTimes(root),
       overhead_ratio: ran && total_s > 0 ? round(1 - seconds.execution / total_s) : undefined,
       steps: open.steps.length + open.more,
-      waterfall: { steps: waterfall(root, status, open.more) },
+      ...stepsOf(root, status, open.more),
     },
   };
 }
@@ -111,33 +111,27 @@ function phases(root: Node): Record<Phase, number> {
     for (const child of node.children) add(child, phase);
   };
   add(root, undefined);
-  return Object.fromEntries(PHASES.map((phase) => [phase, sums[phase] / 1e6])) as Record<Phase, number>;
+  for (const phase of PHASES) sums[phase] /= 1e6;
+  return sums;
 }
 
-/** Seconds by step; they add up to the whole. */
-function selfTimes(root: Node): Record<string, number> {
+/** Seconds by step, which add up to the whole; and the tree as text: it is the longest that a row has. */
+function stepsOf(root: Node, status: string, more: number): { self_time_s: Record<string, number>; waterfall: Json } {
   const sums = new Map<string, number>();
-  for (const [{ step, self_us }, depth] of walk(root)) {
+  let text = '';
+  walk(root, (node, depth) => {
+    const { step, start_us, end_us, self_us } = node;
     const name = depth === 0 ? UNTIMED : step;
     sums.set(name, (sums.get(name) ?? 0) + self_us);
-  }
-  return Object.fromEntries([...sums].map(([name, us]) => [name, us / 1e6]));
-}
-
-function waterfall(root: Node, status: string, more: number): object[] {
-  const steps: object[] = [];
-  for (const [node, depth] of walk(root)) {
-    steps.push({
-      step: node.step,
-      depth,
-      start_s: (node.start_us - root.start_us) / 1e6,
-      wall_s: (node.end_us - node.start_us) / 1e6,
-      self_s: node.self_us / 1e6,
-      status: depth === 0 ? status : node.failed ? 'error' : 'success',
-    });
-  }
-  if (more > 0) steps.push({ step: 'other', depth: 1, steps: more });
-  return steps;
+    const start_s = (start_us - root.start_us) / 1e6;
+    const wall_s = (end_us - start_us) / 1e6;
+    const told = depth === 0 ? status : node.failed ? 'error' : 'success';
+    if (depth > 0) text += ',';
+    text += `{"step":${quote(step)},"depth":${depth},"start_s":${start_s},"wall_s":${wall_s},"self_s":${self_us / 1e6},"status":"${told}"}`;
+  });
+  if (more > 0) text += `,{"step":"other","depth":1,"steps":${more}}`;
+  const self_time_s = Object.fromEntries([...sums].map(([name, us]) => [name, us / 1e6]));
+  return { self_time_s, waterfall: new Json(`{"steps":[${text}]}`) };
 }
 
 function round(value: number): number {

@@ -78,25 +78,39 @@ function words(...lines: string[]): ReadonlySet<string> {
  * Every moment of the task is the self time of exactly one node, so that self times add up to the root to the microsecond: of siblings that overlap, the moment is the earlier one's.
  */
 export function treeOf(steps: readonly Step[]): Node {
-  let roots: Node[] = [];
+  const roots: Node[] = [];
   let start_us = Number.POSITIVE_INFINITY;
   let end_us = Number.NEGATIVE_INFINITY;
   for (const [step, start, end, failed, error_type, process_time_s] of steps) {
     start_us = Math.min(start_us, start);
     end_us = Math.max(end_us, end);
-    const said = { step, start_us: start, end_us: end, failed: failed !== '', error_type, process_time_s };
-    const node: Node = { ...said, children: [], self_us: 0 };
-    if (!LEAVES.has(step)) {
-      const free: Node[] = [];
-      for (const root of roots) (encloses(node, root) ? node.children : free).push(root);
-      roots = free;
-    }
+    const node: Node = {
+      step,
+      start_us: start,
+      end_us: end,
+      failed: failed !== '',
+      error_type,
+      process_time_s,
+      children: [],
+      self_us: 0,
+    };
+    if (!LEAVES.has(step)) adopt(node, roots);
     roots.push(node);
   }
   const told = { step: 'task', failed: false, error_type: '', process_time_s: Number.NaN };
   const root: Node = { ...told, start_us, end_us, children: roots, self_us: 0 };
   if (steps.length > 0) share(root, start_us, end_us);
   return root;
+}
+
+/** Takes out of the roots what the node encloses. */
+function adopt(node: Node, roots: Node[]): void {
+  let free = 0;
+  for (const root of roots) {
+    if (encloses(node, root)) node.children.push(root);
+    else roots[free++] = root;
+  }
+  roots.length = free;
 }
 
 function encloses(node: Node, child: Node): boolean {
@@ -108,7 +122,7 @@ function encloses(node: Node, child: Node): boolean {
 
 /** Gives the node the time from `from` to `to`, and its children their parts of it. */
 function share(node: Node, from: number, to: number): void {
-  node.children.sort((a, b) => a.start_us - b.start_us);
+  if (node.children.length > 1) node.children.sort((a, b) => a.start_us - b.start_us);
   node.self_us = to - from;
   let at = from;
   for (const child of node.children) {
@@ -121,9 +135,9 @@ function share(node: Node, from: number, to: number): void {
 }
 
 /** The node and all under it, parents first, in the order of their starts. */
-export function* walk(node: Node, depth = 0): Generator<readonly [Node, number]> {
-  yield [node, depth];
-  for (const child of node.children) yield* walk(child, depth + 1);
+export function walk(node: Node, each: (node: Node, depth: number) => void, depth = 0): void {
+  each(node, depth);
+  for (const child of node.children) walk(child, each, depth + 1);
 }
 
 /** The innermost of the steps that failed for what failed the task; undefined when nothing did. What a step caught has not failed it. */
