@@ -102,11 +102,12 @@ async function run(
     };
     stop.addEventListener('abort', stopped, { once: true });
   });
-  await within(readers.run(), whenStopped, grace_ms, clock);
+  const left = (): number => Math.max((reading.deadline ?? clock.monotonic()) - clock.monotonic(), 0);
+  await within(readers.run(), whenStopped, left, clock);
   reading.over = true;
   if (reading.deadline === undefined) for (const stage of options.stages ?? []) stage.complete();
   spool.end('sources');
-  await within(staging, whenStopped, grace_ms, clock);
+  await within(staging, whenStopped, left, clock);
   spool.end();
   await drained(options, running, reading, whenStopped);
   const deadline = reading.deadline ?? clock.monotonic();
@@ -114,7 +115,7 @@ async function run(
   await Promise.all([running, staging]);
   // Only now have the others appended their last dead letters; a file takes them in no time, or its disk is gone.
   await spool.close();
-  await within(burying, Promise.resolve(), Math.max(deadline - clock.monotonic(), BURYING_MS), clock);
+  await within(burying, Promise.resolve(), () => Math.max(deadline - clock.monotonic(), BURYING_MS), clock);
   last.abort();
   await burying;
   const { waiting, failure } = reading;
@@ -150,7 +151,7 @@ async function drained(
     // A store that is down has nothing to be waited for when nothing waits for it.
     const ms = left === 0 ? Math.min(most, SETTLING_MS) : most;
     const changed = stopped ? done : Promise.race([done, whenStopped]);
-    await within(changed, Promise.resolve(), ms, clock);
+    await within(changed, Promise.resolve(), () => ms, clock);
     if (stopped) return;
   }
 }
@@ -168,10 +169,10 @@ export function undelivered(lanes: readonly Lane[]): Map<string, number> {
   return rows;
 }
 
-/** Waits for `work`, but once `start` has resolved no longer than `ms`. */
-async function within(work: Promise<unknown>, start: Promise<void>, ms: number, clock: Clock): Promise<void> {
+/** Waits for `work`, but once `start` has resolved no longer than is left then, in milliseconds. */
+async function within(work: Promise<unknown>, start: Promise<void>, left: () => number, clock: Clock): Promise<void> {
   const done = new AbortController();
-  const over = start.then(() => clock.sleep(ms, done.signal));
+  const over = start.then(() => clock.sleep(left(), done.signal));
   await Promise.race([work, over]);
   done.abort(OVER);
 }

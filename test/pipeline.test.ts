@@ -7,7 +7,7 @@ import { Counters } from '../src/counters.ts';
 import { Lane } from '../src/delivery/lane.ts';
 import { Lanes } from '../src/delivery/lanes.ts';
 import { Ledger, type LaneLedger } from '../src/delivery/ledger.ts';
-import { runPipeline, type PipelineResult } from '../src/pipeline.ts';
+import { runPipeline, type PipelineResult, type Stage } from '../src/pipeline.ts';
 import { PRIVACY_DEFAULTS } from '../src/privacy/rules.ts';
 import { SinkError, STORED, type Outcome, type Part, type Sink } from '../src/sinks/sink.ts';
 import { Slabs } from '../src/slabs.ts';
@@ -87,7 +87,13 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop.abort();
 });
 
-function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock, max_bytes = 1 << 24): Run {
+function start(
+  sources: readonly Source[],
+  sinks: readonly Kept[],
+  clock: Clock,
+  max_bytes = 1 << 24,
+  stages: readonly Stage[] = [],
+): Run {
   const registry = new Registry();
   const ledger = new Ledger(registry);
   const spool = new MemorySpool({ clock, max_bytes, appended: (record) => ledger.accept(record) });
@@ -118,6 +124,7 @@ function start(sources: readonly Source[], sinks: readonly Kept[], clock: Clock,
       spool,
       lanes: new Lanes(lanes),
       deadLetters: lane(letters, 'lanes'),
+      stages,
       slabs: new Slabs(),
       counters: new Counters(registry, () => spool.usage()),
       clock,
@@ -301,6 +308,26 @@ test('with a dead sink and a full spool, a stop still ends within one grace peri
   expect(result.unaccepted).toBeGreaterThan(0);
   // Every line that was read is one of the three: every step here is as long as the others.
   expect(result.undecoded).toBe((6 - 1 - result.unaccepted) * step('0').length);
+});
+
+test('a stage that comes to no end gets what is left of the grace period, and not one of its own', async () => {
+  const clock = new FakeClock();
+  const bytes = new PassThrough();
+  const stage: Stage = {
+    name: 'stuck',
+    complete: () => expect.unreachable(),
+    run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+  };
+  const run = start([sourceOf('pipe', bytes)], [new Kept('down', ['steps'], dead)], clock, 1_000, [stage]);
+  for (let n = 0; n < 6; n++) {
+    bytes.write(step(`${n}`));
+    await settled();
+  }
+  run.stop.abort();
+  await clock.advance(GRACE_MS - 1);
+  expect(await now(run)).toBe('goes on');
+  await clock.advance(2_001);
+  expect(await now(run)).toMatchObject({ undelivered: new Map([['down', 1]]) });
 });
 
 test('a slow sink holds the source back: no more is read than the spool and a few reads hold', async () => {
