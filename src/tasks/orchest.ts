@@ -90,7 +90,9 @@ export class OrchestRuns implements Assembler {
   over(_now_ms: number, tasks: Tasks): void {
     for (const key of tasks.keys(`${this.name} `)) {
       const run = tasks.get(key) as Run;
-      if (run.ended_us === undefined) this.#emit(key, run, 'input_ended', tasks);
+      if (run.ended_us !== undefined) continue;
+      this.#emit(key, run, 'input_ended', tasks);
+      tasks.put(key, run);
     }
   }
 

@@ -107,6 +107,14 @@ test('a run that says nothing more is told after a week, and at the end of the i
   expect(bench.open).toBe(0);
 });
 
+test('a run that was told at the end of the input is of the same day when it has ended', () => {
+  const bench = new Bench(new OrchestRuns());
+  bench.take('events', run('started', '00:00'));
+  bench.over();
+  bench.take('events', run('succeeded', '00:05'));
+  expect(bench.told.map(({ task_day }) => task_day)).toEqual([undefined, 'day 1']);
+});
+
 test('what has ended is forgotten after two hours', () => {
   const bench = new Bench(new OrchestRuns());
   bench.take('events', run('started', '00:00'), run('succeeded', '00:05'));
