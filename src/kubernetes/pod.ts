@@ -16,7 +16,7 @@ export interface Pod {
   readonly owner: Owner | undefined;
   /** By container, init and ephemeral ones too: Flyte's variables, where the spec has their values. */
   readonly containers: ReadonlyMap<string, ReadonlyMap<string, string>>;
-  /** By container: how it ended last, where that is known. */
+  /** By container: how it ended last, where that is known and it does not run. */
   readonly terminated: ReadonlyMap<string, { readonly reason: string; readonly exit_code: number }>;
 }
 
@@ -107,7 +107,10 @@ function terminatedOf(status: Fields): Pod['terminated'] {
   const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = status;
   for (const each of [initContainerStatuses, containerStatuses, ephemeralContainerStatuses].flatMap(list)) {
     const { name, state, lastState } = fields(each);
-    const { reason, exitCode } = fields(fields(state)['terminated'] ?? fields(lastState)['terminated']);
+    const { running, terminated } = fields(state);
+    // Whoever was started again has not ended, however it ended before.
+    if (running !== undefined && running !== null) continue;
+    const { reason, exitCode } = fields(terminated ?? fields(lastState)['terminated']);
     if (!isName(name) || !Number.isSafeInteger(exitCode)) continue;
     ends.set(name, { reason: isName(reason) ? reason : '', exit_code: exitCode as number });
   }

@@ -45,7 +45,8 @@ test('of a task pod of Flyte only what is needed is kept', () => {
       },
       status: {
         containerStatuses: [
-          { name: 'main', state: { running: {} }, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
+          { name: 'main', state: { waiting: {} }, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
+          { name: 'again', state: { running: {} }, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
           {
             name: 'sidecar',
             state: { terminated: { exitCode: 0 } },
