@@ -100,12 +100,15 @@ function whole(row: Row): boolean {
 /** Per session, and per workflow in it. A block is a name for tasks, and none itself. */
 function toldTasks(table: string, where: string): string {
   const never = "status = 'unknown' AND ts_started IS NULL";
+  const begun = "status = 'unknown' AND ts_started IS NOT NULL";
+  // It was told because the input had ended, or for want of room: its session may go on.
+  const open = "end_reason IN ('input_ended', 'evicted')";
   return `SELECT session_id, workflow_id, grouping(workflow_id) AS whole, count() AS tasks,
   countIf(ts_submitted IS NOT NULL) AS submitted, countIf(status = 'success') AS completed,
   countIf(status = 'error') AS failed, countIf(status = 'canceled') AS canceled,
-  countIf(${never} AND end_reason != 'input_ended') AS never_run,
-  countIf(status = 'unknown' AND ts_started IS NOT NULL) AS unknown,
-  countIf(status = 'running') AS running, countIf(${never} AND end_reason = 'input_ended') AS waiting,
+  countIf(${never} AND NOT ${open}) AS never_run,
+  countIf(${begun} AND NOT ${open}) AS unknown,
+  countIf(status = 'running' OR (${begun} AND ${open})) AS running, countIf(${never} AND ${open}) AS waiting,
   countIf(wall_time_s IS NOT NULL) AS executed, sum(wall_time_s) AS total_seconds, min(wall_time_s) AS min_seconds,
   max(wall_time_s) AS max_seconds, quantileExactInclusive(0.5)(wall_time_s) AS p50_seconds,
   quantileExactInclusive(0.95)(wall_time_s) AS p95_seconds,

@@ -45,8 +45,16 @@ beforeAll(async () => {
     event('TaskCanceled', 'task.000003', 14, of('live')),
     event('TaskCreated', 'block.000004', 14, of('live')),
   ];
-  const rows = [...rowsOf(SAMPLE), ...live];
-  const table = new Table(() => new RhapsodyTasks({ idle_s: 3600 })).take(...rows);
+  // There was no room for the two of them, and nothing says that their session is over.
+  const full = [
+    event('TaskCreated', 'task.000001', 1, of('full')),
+    event('TaskCreated', 'task.000002', 1, of('full')),
+    event('TaskStarted', 'task.000002', 2, of('full')),
+  ];
+  const rows = [...rowsOf(SAMPLE), ...live, ...full];
+  const table = new Table(() => new RhapsodyTasks({ idle_s: 3600 })).take(...rows).block((tasks, kept) => {
+    for (const key of kept.keys('rhapsody open 4 full ')) tasks.evicted(key, 0, kept);
+  });
   await store.events([
     ...rows,
     reading(0.1, SESSION, { resource_scope: 'per_node', cpu_percent: 3.5, memory_percent: 28.1, disk_read_bytes: 0 }),
@@ -136,6 +144,11 @@ test('trap 12: what runs in a session that goes on is counted, and is never less
     ['', 0, 0],
     ['wf', 1, 1],
   ]);
+});
+
+test('a task that was told for want of room may still run, and wait', async () => {
+  const [session] = await sessionsOf(store, has, { session: 'full' });
+  expect(session!.tasks).toEqual(counts({ tasks: 2, running: 1, waiting: 1 }));
 });
 
 test("trap 13: a node's last reading stays what it was, whatever a device of it tells later", async () => {
