@@ -4,7 +4,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** A step's row as StepComposer and those of its kind write it: what each step has of its own, and behind it what all rows of one identity say alike. No column in it holds a quote. */
 const STEP =
-  /^\{"ts":"[^"]+",(?:"ts_start":"[^"]+",)?"dialect":"(\w+)","event":"(\w+)","kind":"step","step":"([^"\\]*)","step_raw":"[^"\\]*",(?:"step_target":"[^"\\]*",)?"status":"(\w+)","wall_time_s":([\d.e+-]+),(?:"process_time_s":([\d.e+-]+),)?("(?!error_type").*)\}\n?$/;
+  /^\{"ts":"[^"]+",(?:"ts_start":"[^"]+",)?"dialect":"(\w+)","event":"(\w+)","kind":"step","step":"([^"\\]*)","step_raw":"[^"\\]*",(?:"step_target":"[^"\\]*",)?"status":"(\w+)","wall_time_s":([\d.e+-]+),(?:"process_time_s":([\d.e+-]+),)?("(?!error_type"|process_time_s").*)\}\n?$/;
 
 /** Identities that are known at a time, and the longest: rows with inputs are each its own. */
 const MOST = 4_096;
