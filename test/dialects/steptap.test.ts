@@ -130,6 +130,7 @@ test('tasks and resources are the same rows behind the wire, and events of tasks
 
 test.each([
   { task_key: 'f12abc' },
+  { task_key: { toString: 1 } },
   { version: undefined },
   { version: 1.5 },
   { revision: -1 },

@@ -35,7 +35,8 @@ export class Flyte2 implements Dialect {
   }
 
   take(value: Readonly<Record<string, unknown>>, text: string, line: Line, wrapped: boolean): boolean {
-    if (value['metric_type'] !== 'timer' || !LOGGER.test(String(value['logger']))) return false;
+    const { metric_type, logger } = value;
+    if (metric_type !== 'timer' || typeof logger !== 'string' || !LOGGER.test(logger)) return false;
     const { tell } = this.#privacy;
     tell?.note('dialect', 'metric_type is timer, on a logger of Flyte 2', this.name);
     const problem = timerProblem(value);

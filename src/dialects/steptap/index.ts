@@ -164,7 +164,8 @@ function tableOf(value: Record<string, unknown>): EventTable | undefined {
 /** What a row of a keyed table must have, and has not. */
 function unkeyed(table: EventTable, value: Record<string, unknown>): string | undefined {
   if (!KEYED_TABLES.has(table)) return undefined;
-  if (!/^[0-9a-f]{32}$/.test(String(value['task_key']))) return 'task_key';
+  const { task_key } = value;
+  if (typeof task_key !== 'string' || !/^[0-9a-f]{32}$/.test(task_key)) return 'task_key';
   return ['version', 'revision'].find((name) => typeof value[name] !== 'number');
 }
 

@@ -72,6 +72,13 @@ describe('A timer', () => {
     },
   );
 
+  test.each([{ toString: 1 }, { toString: null, valueOf: null }, ['flyte'], null])(
+    'on a logger that is no text is a log, and stops nothing: %j',
+    (logger) => {
+      expect(one(timer({ logger, run_name: undefined }))).toMatchObject({ dialect: 'log', kind: 'log' });
+    },
+  );
+
   test('of somebody else is a log', () => {
     expect(one(timer({ logger: 'my.app', run_name: undefined }))).toMatchObject({ dialect: 'log', kind: 'log' });
   });
