@@ -74,7 +74,7 @@ export class FlyteServices implements Dialect {
     said.node_id = take('node');
     const wf = WORKFLOW.exec(own.get('wf') ?? '');
     if (wf !== null && take('wf') !== '') [, said.project, said.domain, said.workflow] = wf;
-    const ns = divideNamespace(own.get('ns') ?? '', rules.domains);
+    const ns = divideNamespace(this.#privacy.marks('ns') ? '' : (own.get('ns') ?? ''), rules.domains);
     said.project = take('project') || said.project || ns.project;
     said.domain = take('domain') || said.domain || ns.domain;
     // A reconciler of Flyte 2 names its object as the pod is named.

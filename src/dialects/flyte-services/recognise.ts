@@ -10,6 +10,8 @@ const OWN_KEYS = ['exec_id', 'tasktype', 'res_ver', 'x-request-id'];
 /** Those, and others that say it only together with something else. */
 const KEYS = new Set([...OWN_KEYS, 'app_name', 'job_id', 'ns', 'node', 'wf', 'phase', 'routine', 'lp', 'src']);
 for (const name of ['org', 'project', 'domain', 'service_name', 'cluster_id']) KEYS.add(name);
+/** Propeller's goroutines: `worker-3`, `gc-worker`. A user's data may have any of the others, one or several. */
+const WORKER = /^(?:worker-\d+|[a-z]+-worker)$/;
 
 /** What names Flyte as only its own services do: their configuration, their source, the lease of their leader. */
 const FLYTE =
@@ -31,8 +33,14 @@ function ofObject(value: Readonly<Record<string, unknown>>): string | undefined 
   const { data } = value;
   if (!isObject(data) || !texts('message', 'severity', 'timestamp')) return undefined;
   const names = Object.keys(data);
-  const flytes = names.length > 0 && names.every((name) => KEYS.has(name));
-  return flytes ? 'JSON as flytestdlib writes it for Google, with keys of its context' : undefined;
+  const own = OWN_KEYS.some((name) => name in data) || WORKER.test(textOf(data['routine']));
+  return own && names.every((name) => KEYS.has(name))
+    ? 'JSON as flytestdlib writes it for Google, with keys of its context'
+    : undefined;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

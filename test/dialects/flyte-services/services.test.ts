@@ -88,6 +88,7 @@ describe('Whom it is about', () => {
   test('is not taken out of a key with a rule', () => {
     const privacy = { params: [], attributes: 'all', drop: ['exec_id'], mask: [], hash: [], keep_raw: true } as const;
     expect(JSON.stringify(one(line(CONTEXT), { privacy }))).not.toContain('a7hzqtz5cm6k2dnm7k2w');
+    expect(JSON.stringify(one(line(CONTEXT), { privacy: { ...privacy, drop: ['ns'] } }))).not.toMatch(/ml|production/);
   });
 });
 
@@ -108,6 +109,12 @@ describe('What it says', () => {
   ])('has that of Google too: %s', (severity, level) => {
     const text = JSON.stringify({ data: CONTEXT, message: 'x', severity, timestamp: '2026-02-19T10:30:38Z' });
     expect(one(text)).toMatchObject({ dialect: 'flyte-services', level, execution_id: 'a7hzqtz5cm6k2dnm7k2w' });
+  });
+
+  test('is of propeller where its worker is all that the context says', () => {
+    const context = { ns: 'ml-production', routine: 'gc-worker' };
+    const text = JSON.stringify({ data: context, message: 'x', severity: 'INFO', timestamp: '2026-02-19T10:30:38Z' });
+    expect(one(text)).toMatchObject({ dialect: 'flyte-services', app: 'flytepropeller', project: 'ml' });
   });
 
   test('names why a pod failed, and whose fault that was', () => {
@@ -167,6 +174,8 @@ describe('In text', () => {
     'downloading flyteorg/flyte',
     '{"message":"x","severity":"INFO","timestamp":"2026-02-19T10:30:38Z"}',
     '{"data":{"exec_id":"x","mine":1},"message":"x","severity":"INFO","timestamp":"2026-02-19T10:30:38Z"}',
+    '{"data":{"project":"ml","domain":"dev"},"message":"x","severity":"INFO","timestamp":"2026-02-19T10:30:38Z"}',
+    '{"data":{"node":"n1","phase":"warm-up","job_id":7},"message":"x","severity":"INFO","timestamp":"2026-02-19T10:30:38Z"}',
     '{"json":{"a":1},"level":"info","message":"x"}',
     '{"level":"info","msg":"x","ts":"2026-02-19T10:30:38Z","exec_id":"x"}',
     'panic: no\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1',
