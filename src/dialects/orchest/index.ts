@@ -9,6 +9,7 @@ import { tupleOf } from '../../tuples.ts';
 import type { Dialect, DialectTools, Line } from '../dialect.ts';
 import { settle } from '../flytekit/identity.ts';
 import { paramsObject } from '../flytekit/params.ts';
+import { Remembered } from '../remembered.ts';
 import { jsonAt } from './leaves.ts';
 import { payloadsOf, type Payload, type Way } from './payload.ts';
 import { readPayload, type Said } from './read.ts';
@@ -22,7 +23,6 @@ const APPS: Readonly<Record<Way, App>> = {
 
 /** Events whose uuids are remembered: an Orchest makes a few an hour, and tries a delivery again for ever. */
 const MOST_KNOWN = 10_000;
-const KNOWN = 'orchest ';
 const UNDECLARED = 'is of a type that neither its producer nor the pipeline declares';
 /** Anything else may be as long as a line, and anything of anybody: of that a digest is remembered. */
 const UUID = /^[\da-f-]{36}$/i;
@@ -34,9 +34,11 @@ const UUID = /^[\da-f-]{36}$/i;
 export class Orchest implements Dialect {
   readonly name = 'orchest';
   readonly #tools: DialectTools;
+  readonly #stored: Remembered;
 
   constructor(tools: DialectTools) {
     this.#tools = tools;
+    this.#stored = new Remembered(tools.memory, 'orchest ', MOST_KNOWN);
   }
 
   take(value: Readonly<Record<string, unknown>>, text: string, line: Line): boolean {
@@ -73,15 +75,10 @@ export class Orchest implements Dialect {
   /** True when it was stored before; else it is remembered. */
   #known({ way }: Payload, { uuid }: Said): boolean {
     if (uuid === '') return false;
-    const { memory } = this.#tools;
-    const key = `${KNOWN}${way} ${UUID.test(uuid) ? uuid : createHash('sha256').update(uuid).digest('base64')}`;
-    if (memory.has(key)) return true;
-    memory.put(key, '');
-    let over = memory.size - MOST_KNOWN;
-    for (const oldest of over > 0 ? memory.keys() : []) {
-      if (over-- <= 0) break;
-      if (oldest.startsWith(KNOWN)) memory.drop(oldest);
-    }
+    const name = UUID.test(uuid) ? uuid : createHash('sha256').update(uuid).digest('base64');
+    const key = this.#stored.key(`${way} ${name}`);
+    if (this.#stored.get(key) !== undefined) return true;
+    this.#stored.put(key, '');
     return false;
   }
 

@@ -1,6 +1,6 @@
 import type { Origin } from '../../origin.ts';
 import type { Memory } from '../dialect.ts';
-import { Remembered } from './remembered.ts';
+import { Remembered } from '../remembered.ts';
 
 /** Streams whose session is known. */
 const MOST_STREAMS = 1_000;
@@ -22,8 +22,8 @@ export class Sessions {
   readonly #keys = new WeakMap<Origin, string>();
 
   constructor(memory: Memory) {
-    this.#streams = new Remembered(memory, 'session', MOST_STREAMS);
-    this.#spans = new Remembered(memory, 'span', MOST_SPANS);
+    this.#streams = new Remembered(memory, 'rhapsody:session:', MOST_STREAMS);
+    this.#spans = new Remembered(memory, 'rhapsody:span:', MOST_SPANS);
   }
 
   started(origin: Origin, session_id: string, trace_id: string): void {

@@ -87,10 +87,11 @@ test('Trap 22: an event that comes again, for another webhook or in another try,
 test('What is remembered of events has a bound', () => {
   const decoder = new Decoder(source, OPTIONS, new StillClock());
   const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-  const lines = Array.from({ length: 10_500 }, (_, n) => created('2022-06-02 16:13:00+00:00', uuid(n))).join('\n');
+  const lines = Array.from({ length: 12_500 }, (_, n) => created('2022-06-02 16:13:00+00:00', uuid(n))).join('\n');
   decoder.feed({ bytes: Buffer.from(`${lines}\n`), offset: 0 });
-  expect(decoder.state.size).toBe(10_000);
-  expect(decoder.state.has(`orchest webhook ${uuid(10_499)}`)).toBe(true);
+  // An eighth more until the oldest of them go.
+  expect(decoder.state.size).toBeLessThanOrEqual(11_250);
+  expect(decoder.state.has(`orchest webhook ${uuid(12_499)}`)).toBe(true);
 });
 
 test('Trap 23: the uuid of a pipeline is its event\u2019s own; the true one is in url_path', () => {

@@ -1,19 +1,21 @@
-import type { Memory } from '../dialect.ts';
+import type { Memory } from './dialect.ts';
 
 /**
- * Keys of one sort in the memory of a source: no more than `most`, or a little more until the oldest of them go. It keeps nothing beside the memory, which may
+ * Keys of one sort, which begin alike, in the memory of a source: no more than `most`, or a little more until the oldest of them go. It keeps nothing beside the memory, which may
  * be another's by the next request.
  */
 export class Remembered {
   readonly #memory: Memory;
   readonly #prefix: string;
   readonly #most: number;
-  #added = 0;
+  /** Since it was last counted. Who is made anew for every request would never come to count, and so does at its first. */
+  #added: number;
 
-  constructor(memory: Memory, sort: string, most: number) {
+  constructor(memory: Memory, prefix: string, most: number) {
     this.#memory = memory;
-    this.#prefix = `rhapsody:${sort}:`;
+    this.#prefix = prefix;
     this.#most = most;
+    this.#added = most;
   }
 
   /** What the other methods call a key. */
@@ -36,6 +38,7 @@ export class Remembered {
   }
 
   #trim(): void {
+    if (this.#memory.size < this.#most) return;
     const keys = this.#keys('');
     for (const key of keys.slice(0, Math.max(keys.length - this.#most, 0))) this.#memory.drop(key);
     this.#added = 0;
