@@ -2,6 +2,7 @@ import type { Origin } from '../../origin.ts';
 import type { Line } from '../dialect.ts';
 import type { Times } from '../when.ts';
 import { LONGEST_KEPT } from '../flytekit/compose.ts';
+import { isObject } from './base.ts';
 import type { About, Common, Commons } from './common.ts';
 import { headOf, type Head, type Kind, type Said, type Status } from './compose.ts';
 import { spanId, traceId } from './ids.ts';
@@ -159,7 +160,8 @@ function aboutOf(reading: Reading, task: boolean): About {
 
 /** How long it took; not where nobody saw it start: that is then written as 0. */
 function duration(reading: Reading): string {
-  if (reading.inner['incomplete_lifecycle'] !== true) return reading.figure('duration_seconds');
+  const { attributes } = reading.value;
+  if (!isObject(attributes) || attributes['incomplete_lifecycle'] !== true) return reading.figure('duration_seconds');
   reading.leave('duration_seconds');
   return '';
 }

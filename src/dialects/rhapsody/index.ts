@@ -12,6 +12,10 @@ import { isSpan, readSpan, spanProblem } from './span.ts';
 import { tellLine } from './tell.ts';
 import { Written } from './written.ts';
 
+/** The first members of an event, in the order of its writer. Half of all event logs have the first two. */
+const EVENT =
+  /^\s*\{\s*"event_id"\s*:\s*"[^"]{0,200}"\s*,\s*"event_type"\s*:\s*"[^"]{0,500}"\s*,\s*"event_time"\s*:\s*[-\dIN]/;
+
 /**
  * RHAPSODY's telemetry, and that of AsyncFlow, which is written by it: events, snapshots of metrics and spans, as lines of one file a session. Events with the same `event_id` are not told
  * apart: a file is written once and read once, and 32 digits to remember of every event would be more than its row.
@@ -41,7 +45,7 @@ export class Rhapsody implements Dialect {
   }
 
   claims(text: string): string | undefined {
-    if (text.includes('"event_type"') && text.includes('"event_id"')) return 'an event of RHAPSODY';
+    if (EVENT.test(text)) return 'an event of RHAPSODY';
     if (text.includes('"span_id": "0x') && text.includes('"start_ns"')) return 'a span of RHAPSODY';
     return text.startsWith('{"checkpoint_time": ') ? 'a snapshot of RHAPSODY' : undefined;
   }
@@ -111,7 +115,9 @@ export class Rhapsody implements Dialect {
   #reading(value: Value, written: Written, wrapped: boolean, typed?: TypedEvent): Reading {
     const { attributes } = value;
     const { privacy, taken } = typed ?? { privacy: this.#tools.privacy, taken: undefined };
-    return new Reading(value, isObject(attributes) ? attributes : {}, written, privacy, wrapped, taken);
+    // A rule for all of them leaves none to be read.
+    const inner = isObject(attributes) && !privacy.marks('attributes') ? attributes : {};
+    return new Reading(value, inner, written, privacy, wrapped, taken);
   }
 
   /** `declared`: columns behind all others. */

@@ -40,8 +40,12 @@ export class Written {
     return textOf(value) ?? valueText(this.nested(name) ?? 'null');
   }
 
-  /** Where it stands is found without reading what stands before it; another number of the same name, deeper in the line, is no harm when it is the same. */
+  /**
+   * Where it stands is found without reading what stands before it; another number of the same name, deeper in the line, is no harm when it is the same. Two whole numbers that JSON.parse
+   * cannot tell apart are not.
+   */
   #number(name: string, value: number): string | undefined {
+    if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return this.json(name);
     const start = this.#text.indexOf(`"${name}": `) + name.length + 4;
     const written = this.#text.slice(start, this.#text.indexOf(',', start));
     const whole = written.length > 0 && written.charCodeAt(0) > SPACE && written.charCodeAt(written.length - 1) > SPACE;

@@ -107,6 +107,39 @@ test('A key with a rule fills no column, and is treated as the rule says, wherev
   expect(row['attributes']).toMatchObject({ executable: '***', note: 'token=***' });
 });
 
+test.each(['mask', 'drop', 'hash'])('A rule for attributes is one for all of them: %s', (rule) => {
+  const privacy = { ...OPTIONS.privacy, [rule]: ['attributes'], hash_key: 'k' };
+  const attributes = { executable: 'CANARY', depends_on: ['CANARY'], who: 'CANARY', incomplete_lifecycle: true };
+  const line = taskLine('TaskFailed', { attributes, duration_seconds: new Raw('0.0'), error_type: 'KeyError' });
+  const { events } = decode(`${line}\n${spanLine({ attributes })}\n`, { privacy });
+  expect(JSON.stringify(events)).not.toContain('CANARY');
+  expect(events.map((row) => 'attributes' in (row['attributes'] as Fields))).toEqual(Array(2).fill(rule !== 'drop'));
+  // Of a duration that nobody measured that is still said.
+  expect(events[0]).toMatchObject({ task_id: 'task.000001', error_type: 'KeyError' });
+  expect(events[0]).not.toHaveProperty('wall_time_s');
+});
+
+test.each([
+  '{"event_id": "evt_17", "event_type": "click", "user": "x',
+  '{"event_type": "click", "time": "2026-02-19T10:30:44Z", "event_id": "bdd640fb06671ad11c80317fa3b1799d", "us',
+  '{"event_id": "17", "event_type": "click", "event_time": "2026-02-19T10:30:44Z", "us',
+])("A user's event that is cut short is a log: %s", (line) => {
+  const { logs, rows } = decode(`${line}\n`);
+  expect([rows.length, logs.length]).toEqual([1, 1]);
+});
+
+test("A user's events with some of the same keys are logs", () => {
+  const own = { event_id: 'evt_17', event_type: 'click', session_id: 's', attributes: {}, node_id: null };
+  const lines = [own, { ...own, event_time: 1, section: 'events' }, { section: 'metric', cpu: 1 }, { section: 'span' }];
+  expect(decode(lines.map((line) => JSON.stringify(line)).join('\n')).logs).toHaveLength(lines.length);
+});
+
+test('Whole numbers that a double cannot tell apart are told each as it was written', () => {
+  const attributes = { big: new Raw('9007199254740993'), n: 1 };
+  const { events } = decode(`${eventLine('my.Event', { attributes, big: new Raw('9007199254740992') })}\n`);
+  expect(events[0]!['attributes']).toMatchObject({ big: '9007199254740992', 'attributes.big': '9007199254740993' });
+});
+
 test('Attributes that are not named are left out where they are allowed by name', () => {
   const privacy = { ...OPTIONS.privacy, attributes: ['task_type'] };
   const { events } = decode(`${taskLine('TaskStarted', { own: 1 })}\n`, { privacy });
