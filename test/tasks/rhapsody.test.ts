@@ -59,14 +59,14 @@ test('a task of the sample session is told once, when it ends, with every phase 
   expect(sample.task('task.000009', SESSION)).toMatchObject({ status: 'canceled', wall_time_s: 0.5 });
 });
 
-test('trap 7: the same task_id in two sessions is two tasks', () => {
+test('Trap 7: the same task_id in two sessions is two tasks', () => {
   const two = table().take(...life('task.000001'), ...life('task.000001', 9, 'TaskFailed', {}).map(inSession('t')));
   expect(two.rows.size).toBe(2);
   expect(two.task('task.000001')).toMatchObject({ status: 'success', phases: SPLIT });
   expect(two.task('task.000001', 't')).toMatchObject({ status: 'error', phases: SPLIT });
 });
 
-test('trap 8: a task whose upstream failed, one that was canceled while pending and a block are closed by the end of the session', () => {
+test('Trap 8: a task whose upstream failed, one that was canceled while pending and a block are closed by the end of the session', () => {
   const sample = table().take(...rowsOf(SAMPLE));
   const never = sample.task('task.000008', SESSION)!;
   expect(never).toMatchObject({ status: 'unknown', end_reason: 'upstream_failed', revision: 0 });
@@ -92,7 +92,7 @@ test('trap 8: a task whose upstream failed, one that was canceled while pending 
   expect(ends('task.000006')).toEqual(['session_ended', 'task', 9, begun]);
 });
 
-test('trap 9: a task that was canceled before it started has ended, and has no execution', () => {
+test('Trap 9: a task that was canceled before it started has ended, and has no execution', () => {
   const canceled = table().take(...life('task.000001').slice(0, 4), event('TaskCanceled', 'task.000001', 2));
   const task = canceled.task('task.000001')!;
   expect(task).toMatchObject({ status: 'canceled', end_reason: 'completed', at_s: 2, revision: 1 });
@@ -100,7 +100,7 @@ test('trap 9: a task that was canceled before it started has ended, and has no e
   expect(task['phases']).toEqual({ dependency_wait: 0.1, queue: 0.3 });
 });
 
-test('trap 10: Queued comes before Submitted or after it', () => {
+test('Trap 10: Queued comes before Submitted or after it', () => {
   const [created, resolved, queued, submitted, ...rest] = life('task.000001') as [
     EventRow,
     EventRow,
@@ -120,12 +120,12 @@ test('trap 10: Queued comes before Submitted or after it', () => {
   }
 });
 
-test('trap 17: a stage has its own name, whatever its place in the workflow', () => {
+test('Trap 17: a stage has its own name, whatever its place in the workflow', () => {
   const sample = table().take(...rowsOf(SAMPLE));
   expect(sample.task('task.000009', SESSION)).toMatchObject({ task: 'probe', workflow_id: 'wf-3a1b9c2d' });
 });
 
-test('trap 18: where SessionEnded is missing, a session that says nothing any more is closed as idle', () => {
+test('Trap 18: where SessionEnded is missing, a session that says nothing any more is closed as idle', () => {
   const pending = table(60).take(...life('task.000001').slice(0, 5), event('TaskCreated', 'task.000002', 1));
   const started_ms = event('', '', 1).committed_ms;
   const tick = (after_ms: number): Table => pending.block((tasks, kept) => tasks.tick(started_ms + after_ms, kept));
@@ -147,7 +147,7 @@ test('trap 18: where SessionEnded is missing, a session that says nothing any mo
   });
 });
 
-test('trap 19: with incomplete_lifecycle a duration of 0.0 is none, and the task says so', () => {
+test('Trap 19: with incomplete_lifecycle a duration of 0.0 is none, and the task says so', () => {
   const attributes = { incomplete_lifecycle: 'true' };
   const failed = table().take(
     ...life('task.000001').slice(0, 4),
