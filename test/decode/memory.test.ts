@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { Decoder } from '../../src/decode.ts';
+import { eventLine, taskLine } from '../dialects/rhapsody/lines.ts';
 import { OPTIONS, source, stepLine, StillClock } from '../support/decode.ts';
 
 setFlagsFromString('--expose-gc');
@@ -16,6 +17,15 @@ function used(): number {
 /** Lines of 200 kB each, 40 MB in all: kept, they would be seen. */
 const LINES = 200;
 const LARGE = 200_000;
+
+/** What propeller says, with this context. */
+function service(json: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ json, level: 'info', msg: 'x', ts: '2026-02-19T10:30:38Z' });
+}
+
+function again(line: string): string {
+  return `${line}\n${line}`;
+}
 
 describe('Lines that have been read leave nothing large behind', () => {
   const large = (n: number): string => JSON.stringify(`${n} ${'x'.repeat(LARGE)}`);
@@ -43,15 +53,31 @@ describe('Lines that have been read leave nothing large behind', () => {
       (n) => `{"date": 1771497044.5, "log": ${large(n)}, "_p": "P", "kubernetes": {"pod_name": "p${n}"}}`,
     ],
     ['stacks', (n) => `[pod/p${n}/c] Traceback (most recent call last):\n[pod/p${n}/c]   ${large(n)}`],
+    ['executions of propeller', (n) => service({ exec_id: JSON.parse(large(n)) as string })],
+    ['what propeller says again', (n) => again(service({ exec_id: `a${n}`, src: JSON.parse(large(n)) as string }))],
+    [
+      'runs of Flyte 2',
+      (n) => `{"logger": "flyte", "funcName": "f", "run_name": ${large(n)}, "action_name": ${large(n)}}`,
+    ],
+    ['tasks of RHAPSODY', (n) => taskLine('TaskStarted', { task_id: large(n), attributes: { executable: large(n) } })],
+    ['sessions of RHAPSODY', (n) => `[pod/p${n}/c] ${eventLine('SessionStarted', { session_id: large(n) })}`],
+    ['types of events', (n) => eventLine(large(n))],
+    [
+      'deliveries of Orchest',
+      (n) => `{"uuid": ${large(n)}, "type": "project:created", "timestamp": "2022-06-02 16:12:25"}`,
+    ],
+    ['timings', (n) => `[pod/p${n}/c] [flytekit] ${large(n).slice(1, -1)}. [Time: 1.000000s]`],
   ])('%s', (_, line) => {
     const clock = new StillClock();
-    const decoder = new Decoder(source, OPTIONS, clock);
+    const decoder = new Decoder(source, { ...OPTIONS, repeats: { most: 1, window_s: 60 } }, clock);
     const before = used();
     for (let n = 0; n < LINES; n++) {
       decoder.feed({ bytes: Buffer.from(`${line(n)}\n`), offset: 0 });
       clock.pass(20);
     }
     expect((used() - before) / (1 << 20)).toBeLessThan(50);
+    const remembered = [...decoder.state].reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    expect(remembered).toBeLessThan(1 << 20);
     // Alive until here.
     decoder.flush('all');
   });

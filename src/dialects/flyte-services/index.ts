@@ -1,8 +1,9 @@
-import { members, valueText } from '../../json.ts';
+import { members, parseObject, valueText } from '../../json.ts';
 import { divideNamespace } from '../../kubernetes/flyte.ts';
 import { NOWHERE, Origin } from '../../origin.ts';
 import type { Privacy } from '../../privacy/index.ts';
 import type { Dialect, DialectTools } from '../dialect.ts';
+import { LONGEST_KEPT } from '../flytekit/compose.ts';
 import { settle, UNKNOWN_LINE, type Identity, type SaidIdentity } from '../flytekit/identity.ts';
 import type { LogFields, Voice } from '../log/compose.ts';
 import { messageFields } from './messages.ts';
@@ -50,7 +51,7 @@ export class FlyteServices implements Dialect {
   #flattened(attributes: ReadonlyMap<string, string>): Map<string, string> {
     const own = new Map<string, string>();
     for (const [name, value] of attributes) {
-      const context = CONTEXTS.has(name) && value.startsWith('{') && !this.#privacy.marks(name);
+      const context = CONTEXTS.has(name) && !this.#privacy.marks(name) && parseObject(value) !== undefined;
       if (!context) own.set(name, value);
       else {
         for (const [key, json] of members(value)) {
@@ -85,6 +86,7 @@ export class FlyteServices implements Dialect {
     let identity = this.#identities.get(key);
     if (identity === undefined) {
       this.#nowhere ??= new Origin(NOWHERE, constants, rules);
+      if (key.length > LONGEST_KEPT) return settle(said, this.#nowhere);
       if (this.#identities.size >= MOST) this.#identities = new Map();
       identity = settle(said, this.#nowhere);
       this.#identities.set(key, identity);

@@ -9,7 +9,7 @@ import type { RepeatOptions } from './repeat-options.ts';
 
 /** Lines that are told apart at a time, of one source. Past it the window that began first is closed. */
 const MOST = 1_024;
-/** A line that is longer, in characters, is not counted: it would be kept all the while. */
+/** A line that is longer with its attributes, in characters, is not counted: it would be kept all the while. */
 const LONGEST = 4_096;
 /** Names of what is remembered. */
 const PREFIX = 'log.repeats.';
@@ -72,7 +72,8 @@ export class Repeats {
   hold(row: LogRow, now: number): boolean {
     const { most, window_s } = this.#options;
     const key = keyOf(row);
-    if (window_s === 0 || key.length > LONGEST || row.attributes.includes('"repeated')) return false;
+    if (window_s === 0 || key.length + row.attributes.length > LONGEST || row.attributes.includes('"repeated'))
+      return false;
     let window = this.#windows.get(key);
     if (window === undefined || Math.abs(row.us - window.from_us) >= window_s * 1e6) {
       if (window !== undefined) this.#close(key, window);

@@ -1,6 +1,7 @@
 import type { Tuple } from '../../batch.ts';
 import { quote } from '../../bytes.ts';
 import type { App, Origin } from '../../origin.ts';
+import { LONGEST_KEPT } from '../flytekit/compose.ts';
 import { settle, UNKNOWN_LINE, type Identity } from '../flytekit/identity.ts';
 import type { Head } from './compose.ts';
 
@@ -73,8 +74,9 @@ export class Commons {
     const key = JSON.stringify([project, domain, task, workflow]);
     let tuples = this.#tuples.get(key);
     if (tuples === undefined) {
-      if (this.#tuples.size >= MOST) this.#tuples = new Map();
       tuples = new WeakMap();
+      if (key.length > LONGEST_KEPT) return tuples;
+      if (this.#tuples.size >= MOST) this.#tuples = new Map();
       this.#tuples.set(key, tuples);
     }
     return tuples;

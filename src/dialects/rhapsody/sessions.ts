@@ -1,5 +1,6 @@
 import type { Origin } from '../../origin.ts';
 import type { Memory } from '../dialect.ts';
+import { LONGEST_KEPT } from '../flytekit/compose.ts';
 import { Remembered } from '../remembered.ts';
 
 /** Streams whose session is known. */
@@ -27,7 +28,8 @@ export class Sessions {
   }
 
   started(origin: Origin, session_id: string, trace_id: string): void {
-    this.#streams.put(this.#key(origin), `${trace_id} ${session_id}`);
+    // It stands in the spool: an endless name is nobody's, and not that of the session before.
+    this.#streams.put(this.#key(origin), `${trace_id} ${session_id.length > LONGEST_KEPT ? '' : session_id}`);
   }
 
   knows(origin: Origin): boolean {

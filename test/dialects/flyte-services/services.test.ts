@@ -117,6 +117,17 @@ describe('What it says', () => {
     expect(one(text)).toMatchObject({ dialect: 'flyte-services', app: 'flytepropeller', project: 'ml' });
   });
 
+  test('is kept where it begins like a context and is none', () => {
+    const text = JSON.stringify({
+      json: CONTEXT,
+      level: 'info',
+      msg: 'x',
+      ts: '2026-02-19T10:30:38Z',
+      data: '{"a": 1, b',
+    });
+    expect(one(text)['attributes']).toMatchObject({ data: '{"a": 1, b', routine: 'worker-2' });
+  });
+
   test('names why a pod failed, and whose fault that was', () => {
     const row = one(line(CONTEXT, 'Pod failed with a system error. Code: Interrupted, Message: gone', 'warning'));
     expect(row).toMatchObject({ error_kind: 'system', attributes: { code: 'Interrupted' } });
