@@ -221,3 +221,35 @@ describe('What is carried is bounded', () => {
     expect(JSON.stringify(position)).toContain('p4999');
   });
 });
+
+test('A carry of a version that knew no timings, and a level of every stack, is gone on with', () => {
+  const origin = { pod: 'p', stream: 'stderr' };
+  const when = { us: 1_771_497_044_000_000, from: 'runtime' };
+  const header = 'Traceback (most recent call last):';
+  const state = { at: 'frames', indent: 0, prefix: '', held: 0 };
+  const stack = { state, when, level: 'ERROR', text: header, lines: 1, perhaps: [] };
+  const identity = { execution_id: 'f1', task: 'w.fit', task_project: 'ml', task_domain: 'dev' };
+  const captured = { when, messages: 1, lines: 1, task: 'w.fit', reason: 'no', trace: '', tracing: false, blank: 0 };
+  const carry = {
+    v: 1,
+    cut: [{ origin: { stream: 'stdout' }, text: 'half ', length: 5, lines: 1, offset: 9, time: '' }],
+    recorded: [],
+    open: [
+      { origin: { stream: 'stderr' }, offset: 40, stack },
+      { origin, offset: 50, captured },
+    ],
+    failed: [{ origin, failed: [{ identity, ts_us: when.us }] }],
+  };
+  const decoder = new Decoder(source, OPTIONS, new StillClock(), undefined, {
+    offset: 100,
+    from: { offset: 100, carry },
+  });
+  const at = '2026-02-19T10:30:44.189512345Z';
+  const lines = [`${at} stderr F ValueError: no`, `${at} stdout F a line`];
+  const fed = decoder.feed({ bytes: Buffer.from(`${lines.join('\n')}\n`), offset: 100 });
+  const rows = [...fed.batch.rows, ...decoder.flush('all').batch.rows];
+  const told = rows.map(({ bytes }) => bytes.toString('utf8')).join('');
+  expect(told).toContain('"error_type":"ValueError"');
+  expect(told).toContain('"execution_id":"f1"');
+  expect(told).toContain('"message":"half a line"');
+});
