@@ -72,12 +72,14 @@ describe('A timer', () => {
     },
   );
 
-  test.each([{ toString: 1 }, { toString: null, valueOf: null }, ['flyte'], null])(
-    'on a logger that is no text is a log, and stops nothing: %j',
-    (logger) => {
-      expect(one(timer({ logger, run_name: undefined }))).toMatchObject({ dialect: 'log', kind: 'log' });
-    },
-  );
+  test.each<{ logger: unknown }>([
+    { logger: { toString: 1 } },
+    { logger: { toString: null, valueOf: null } },
+    { logger: ['flyte'] },
+    { logger: null },
+  ])('on a logger that is no text is a log, and stops nothing: %j', ({ logger }) => {
+    expect(one(timer({ logger, run_name: undefined }))).toMatchObject({ dialect: 'log', kind: 'log' });
+  });
 
   test('of somebody else is a log', () => {
     expect(one(timer({ logger: 'my.app', run_name: undefined }))).toMatchObject({ dialect: 'log', kind: 'log' });
