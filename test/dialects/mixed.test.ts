@@ -21,7 +21,7 @@ function fixture(file: string): string[] {
 /** Events that a pipeline describes and those of types that it declares, good ones and broken ones. */
 function own(): string[] {
   const checkpoint = (step: unknown, fields = {}): string =>
-    eventLine('myframework.ModelCheckpoint', { event_id: `${String(step)}`, step, loss: 0.4, ...fields });
+    eventLine('myframework.ModelCheckpoint', { event_id: String(step), step, loss: 0.4, ...fields });
   return [
     ...Array.from({ length: 10 }, (_, n) => epoch({ name: `epoch ${n}`, email: 'a@b.c', meta: { dataset: 'd' } })),
     ...Array.from({ length: 10 }, (_, n) => checkpoint(n, { loss: new Raw(n === 3 ? 'Infinity' : `${n}.5`) })),
