@@ -84,6 +84,16 @@ const WRONG: readonly (readonly [what: string, types: string, said: string])[] =
     'p:2:52: a.B.fields.y.column: x is the column of x already; name another, as in `column: b_y`',
   ],
   [
+    'a field in a column of the base',
+    'a.B: { fields: { x: int } }\na.C: { extends: a.B, fields: { y: { type: int, column: x } } }',
+    'p:3:58: a.C.fields.y.column: x is the column of x already; name another, as in `column: c_y`',
+  ],
+  [
+    'a field in a column of the base, which comes later',
+    'a.C: { extends: a.B, fields: { y: { type: int, column: x } } }\na.B: { fields: { x: int } }',
+    'p:2:58: a.C.fields.y.column: x is the column of x already; name another, as in `column: c_y`',
+  ],
+  [
     'a base that is none',
     'a.B: { extends: a.Bse }\na.Base: {}',
     'p:2:19: a.B.extends: there is no type a.Bse; did you mean a.Base?',
