@@ -5,7 +5,7 @@ import { loadPipeline } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { readAssignments } from '../event-types/assign.ts';
 import { eventLine } from '../event-types/write.ts';
-import { epochTime, parseTime } from '../time.ts';
+import { epochTime, parseTime, storable } from '../time.ts';
 import { several } from './options.ts';
 
 interface EmitFlags {
@@ -75,7 +75,9 @@ function emitted(name: string, given: readonly string[], flags: EmitFlags): stri
 /** Microseconds since 1970. */
 function timeOf(text: string): number {
   const us = /^[\d.]+$/.test(text) ? epochTime(Number(text)) : parseTime(text)?.us;
-  if (us === undefined) throw new UsageError(`--time ${text}: write 2026-02-19T10:30:44Z or seconds since 1970`);
+  if (us === undefined || !storable(us)) {
+    throw new UsageError(`--time ${text}: write 2026-02-19T10:30:44Z or seconds since 1970`);
+  }
   return us;
 }
 

@@ -39,7 +39,9 @@ function refuse(name: string, type: EventType | undefined): void {
 function jsonOf(value: string, assignment: string): string {
   if (value === 'NaN' || /^-?Infinity$/.test(value)) return value;
   try {
-    return JSON.stringify(JSON.parse(value)) === undefined ? '' : value.trim();
+    JSON.parse(value);
+    // Between its parts JSON may have newlines; a line has none.
+    return value.trim().replace(/[\r\n]+/g, ' ');
   } catch {
     throw new UsageError(`${assignment}: what stands behind := must be JSON`);
   }

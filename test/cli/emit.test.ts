@@ -91,3 +91,10 @@ test('an event of a type that the pipeline does not declare is refused, and told
     `steptap: ${CHECKPOINT}s: no such event type is declared; did you mean myframework.ModelCheckpoint?\n`,
   );
 });
+
+test('a time that no store could hold is refused', async () => {
+  const emit = ['emit', 'my.Event', '--time', '1969-12-31T23:59:59.5Z'];
+  const { code, stdout, stderr } = await home.start(emit, { input: '' }).ended;
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toBe('steptap: --time 1969-12-31T23:59:59.5Z: write 2026-02-19T10:30:44Z or seconds since 1970\n');
+});

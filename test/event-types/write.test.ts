@@ -28,6 +28,11 @@ test('a line is what RHAPSODY would write: its keys in its order, its separators
   );
 });
 
+test('JSON that was written over several lines is one line of its event', () => {
+  const line = eventLine(BASE, type, readAssignments(['shape:={\n  "a": [1,\r\n 2]\n}\n'], type));
+  expect(line.split('\n')).toEqual([expect.stringContaining('"shape": {   "a": [1,  2] }, '), '']);
+});
+
 test('an event that nobody declares has what is given, as text or as JSON', () => {
   const fields = readAssignments(['note=7', 'n:=7', 'list:=[1, "x"]', 'loss:=NaN', 'empty='], undefined);
   expect([...fields]).toEqual([
