@@ -1,5 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KEYS } from '../config/check.ts';
 import { readFiles } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -97,8 +98,8 @@ function changes({ config: before }: Settings, { config: after }: Settings): str
   const compare = (path: string, a: unknown, b: unknown): void => {
     if (JSON.stringify(a) !== JSON.stringify(b)) names.push(path);
   };
-  for (const section of ['events', 'dialects', 'enrichment', 'privacy', 'limits', 'tasks'] as const) {
-    compare(section, before[section], after[section]);
+  for (const section of KEYS) {
+    if (section !== 'sources' && section !== 'sinks') compare(section, before[section], after[section]);
   }
   for (const section of ['sources', 'sinks'] as const) {
     const [old, now] = [before[section] ?? {}, after[section] ?? {}];

@@ -198,7 +198,6 @@ export class Running {
     this.sources = plan.sources;
     this.#decode = plan.decode;
     for (const { name } of plan.sources.values()) this.#known.add(name);
-    this.#pipeline?.change([...plan.sources.values()], plan.decode);
     for (const [name, { planned, lane }] of this.#served) {
       const now = plan.stores.find((each) => each.name === name);
       const sink = now === undefined ? undefined : plan.sinks.get(now);
@@ -211,6 +210,8 @@ export class Running {
     }
     await this.#observe(plan.metrics);
     this.#assemble();
+    // Last: a row with a column that was declared just now must not come to a sink that does not know it.
+    this.#pipeline?.change([...plan.sources.values()], plan.decode);
   }
 
   /** The reader of a sink has left: that ends the run. */
