@@ -13,22 +13,23 @@ export async function describeTables(
   tables: readonly string[],
 ): Promise<Map<string, Existing>> {
   const list = tables.map((table) => `'${table}'`).join(', ');
-  const found = new Map<string, Existing & { columns: string[] }>();
+  const found = new Map<string, Existing & { columns: string[]; types: Map<string, string> }>();
   const where = `WHERE database = '${database}'`;
   const described = await run(
     `SELECT name, engine, partition_key, engine_full FROM system.tables ${where} AND name IN (${list}) FORMAT JSONEachRow`,
   );
   for (const line of lines(described)) {
-    const row = JSON.parse(line) as Omit<Existing, 'columns'> & { name: string };
-    found.set(row.name, { ...row, columns: [] });
+    const row = JSON.parse(line) as Omit<Existing, 'columns' | 'types'> & { name: string };
+    found.set(row.name, { ...row, columns: [], types: new Map() });
   }
   if (found.size === 0) return found;
   const columns = await run(
-    `SELECT table, name FROM system.columns ${where} AND table IN (${list}) ORDER BY table, position FORMAT JSONEachRow`,
+    `SELECT table, name, type FROM system.columns ${where} AND table IN (${list}) ORDER BY table, position FORMAT JSONEachRow`,
   );
   for (const line of lines(columns)) {
-    const row = JSON.parse(line) as { table: string; name: string };
+    const row = JSON.parse(line) as { table: string; name: string; type?: string };
     found.get(row.table)?.columns.push(row.name);
+    found.get(row.table)?.types.set(row.name, row.type ?? '');
   }
   return found;
 }

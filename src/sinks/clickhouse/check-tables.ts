@@ -47,8 +47,10 @@ function lackItem({ kind, name, exists, statements, unfit }: Lack, { database, c
 
 /** What the statements add, in words. */
 function partsOf(statements: readonly string[]): string {
-  const columns = statements.flatMap((each) => /ADD COLUMN IF NOT EXISTS `(\w+)`/.exec(each)?.[1] ?? []);
-  const parts = statements.length > columns.length ? ['the deduplication window'] : [];
+  const columns = statements.flatMap((each) =>
+    [...each.matchAll(/ADD COLUMN IF NOT EXISTS `(\w+)`/g)].map(([, name = '']) => name),
+  );
+  const parts = statements.some((each) => /MODIFY SETTING/.test(each)) ? ['the deduplication window'] : [];
   if (columns.length > 0) parts.unshift(`${columns.length === 1 ? 'column' : 'columns'} ${columns.join(', ')}`);
   return parts.join(' and ');
 }

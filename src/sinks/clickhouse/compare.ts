@@ -1,4 +1,4 @@
-import type { EventTable } from '../../fields.ts';
+import { fieldsOf, type EventTable, type SearchType } from '../../fields.ts';
 import { columnsOf, engineOf, identifier, onCluster, ORDER, qualified, WINDOW, type Target } from './ddl.ts';
 
 /** A table as the server describes it, in `system.tables` and `system.columns`. */
@@ -8,6 +8,8 @@ export interface Existing {
   /** The engine with its settings: `MergeTree PARTITION BY _day ORDER BY ts SETTINGS index_granularity = 8192`. */
   readonly engine_full: string;
   readonly columns: readonly string[];
+  /** Of the columns, by name. */
+  readonly types?: ReadonlyMap<string, string>;
 }
 
 export interface Difference {
@@ -16,6 +18,15 @@ export interface Difference {
   /** What no ALTER can mend, as sentences. */
   readonly unfit: readonly string[];
 }
+
+/** Types of a column that take what is declared; whoever made it so may want other bits, or a text. */
+const HOLDS: Partial<Record<SearchType, RegExp>> = {
+  long: /Int|Float|Decimal|String/,
+  double: /Float|Decimal|String/,
+  boolean: /Bool|Int|String/,
+  keyword: /String/,
+  stored: /String/,
+};
 
 const CLUSTERED = /^(?:Replicated|Shared)/;
 
@@ -38,6 +49,13 @@ export function compare(target: Target, table: EventTable, existing: Existing): 
     const why = `${name} is not PARTITION BY _day, so that one insert may be stored in parts`;
     unfit.push(`${why}; that cannot be altered: rename it, steptap then makes a new one`);
   }
+  for (const { name: column, search, clickhouse } of fieldsOf(table, target.declared).slice(fieldsOf(table).length)) {
+    const type = existing.types?.get(column);
+    if (type === undefined || HOLDS[search]?.test(type) !== false) continue;
+    const wanted = clickhouse.split(' ')[0];
+    const why = `${name} has a column ${column} of type ${type}, and the pipeline declares ${wanted}`;
+    unfit.push(`${why}: run ${alter} MODIFY COLUMN ${identifier(column)} ${wanted}, or give the field another column`);
+  }
   return {
     statements: [
       ...missingColumns(alter, columnsOf(table, target.declared), existing),
@@ -47,15 +65,21 @@ export function compare(target: Target, table: EventTable, existing: Existing): 
   };
 }
 
+/** Of a pipeline with hundreds of types there are thousands, and every ALTER takes as long as the table is wide. */
+const AT_ONCE = 100;
+
 function missingColumns(alter: string, columns: ReturnType<typeof columnsOf>, existing: Existing): string[] {
   const present = new Set(existing.columns);
-  const statements: string[] = [];
+  const missing: string[] = [];
   let before = '';
   for (const { name, clickhouse } of columns) {
     const place = before === '' ? 'FIRST' : `AFTER ${identifier(before)}`;
-    if (!present.has(name))
-      statements.push(`${alter} ADD COLUMN IF NOT EXISTS ${identifier(name)} ${clickhouse} ${place}`);
+    if (!present.has(name)) missing.push(`ADD COLUMN IF NOT EXISTS ${identifier(name)} ${clickhouse} ${place}`);
     before = name;
+  }
+  const statements: string[] = [];
+  for (let n = 0; n < missing.length; n += AT_ONCE) {
+    statements.push(`${alter} ${missing.slice(n, n + AT_ONCE).join(', ')}`);
   }
   return statements;
 }

@@ -62,6 +62,10 @@ const LARGEST_BODY = 9 << 20;
 /** A part is 8 MiB; one row may be larger, and must not pin its size for good. */
 const LARGEST_BODY_KEPT = 32 << 20;
 
+/** A server takes 256 KiB of a statement, and of what a table is by now, unless it is told otherwise: a thousand columns with their comments are more. */
+const MANY_COLUMNS = 200;
+const LARGEST_STATEMENT = 64 << 20;
+
 class ClickHouseSink implements Sink {
   readonly name: string;
   readonly lane: string;
@@ -92,8 +96,12 @@ class ClickHouseSink implements Sink {
 
   async open(signal: AbortSignal): Promise<void> {
     if (this.#connections.length === 0) this.#connections = await connect(this.#options, this.#context);
-    const run = async (query: string): Promise<string> => (await this.#ask({ query }, signal)).text;
-    const { declared, log } = this.#context;
+    const { declared = [], log } = this.#context;
+    const run = async (query: string): Promise<string> => {
+      const long = declared.length > MANY_COLUMNS && /^(?:CREATE|ALTER) TABLE /.test(query);
+      const ask = long ? { query, settings: { max_query_size: LARGEST_STATEMENT } } : { query };
+      return (await this.#ask(ask, signal)).text;
+    };
     this.#server = await prepare(run, { ...this.#options, declared }, log);
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
+import type { Field } from '../../../src/fields.ts';
 import { CLICKHOUSE_DEFAULTS, createClickHouseSink } from '../../../src/sinks/clickhouse/index.ts';
 import type { ClickHouseOptions } from '../../../src/sinks/clickhouse/index.ts';
 import { SinkError, type Sink } from '../../../src/sinks/sink.ts';
@@ -17,7 +18,7 @@ export interface Engine {
   /** What the sinks said. */
   readonly told: string[];
   /** Closed after the tests. */
-  sinkOf(options: Partial<ClickHouseOptions>): Sink;
+  sinkOf(options: Partial<ClickHouseOptions>, declared?: readonly Field[]): Sink;
   /** The name of a database that no other test uses. */
   unused(): string;
   /** A database of its own, and a sink on it, opened. */
@@ -52,9 +53,9 @@ export function useClickHouse(): Engine {
       return path;
     },
     told: [],
-    sinkOf(options) {
+    sinkOf(options, declared) {
       const log = (_: unknown, message: string): void => void engine.told.push(message);
-      const sink = createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, ...options }, { clock: systemClock, log });
+      const sink = createClickHouseSink({ ...CLICKHOUSE_DEFAULTS, ...options }, { clock: systemClock, log, declared });
       sinks.push(sink);
       return sink;
     },

@@ -122,9 +122,11 @@ test('tables of tasks may be replicated, shared and in other words, if they keep
 
 test('every column that a table lacks is added behind the one that it follows', () => {
   const { statements } = compare({ ...TARGET, cluster: 'c' }, 'logs', existing({ columns: ['own'] }));
-  expect(statements.slice(0, -1)).toHaveLength(fieldsOf('logs').length + 4);
-  expect(statements[0]).toMatch(
+  expect(statements).toHaveLength(2);
+  const columns = statements[0]!.split(', ADD COLUMN IF NOT EXISTS ');
+  expect(columns).toHaveLength(fieldsOf('logs').length + 4);
+  expect(columns[0]).toMatch(
     /^ALTER TABLE `d`\.`logs` ON CLUSTER 'c' ADD COLUMN IF NOT EXISTS `ts` DateTime64.* FIRST$/,
   );
-  expect(statements[1]).toMatch(/`dialect` LowCardinality\(String\) AFTER `ts`$/);
+  expect(columns[1]).toMatch(/^`dialect` LowCardinality\(String\) AFTER `ts`$/);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { EVENT_TABLES } from '../../../src/fields.ts';
+import { EVENT_TABLES, type Field } from '../../../src/fields.ts';
 import { createStatements } from '../../../src/sinks/clickhouse/index.ts';
+import { types } from '../../event-types/parts.ts';
 import { partOf, stepRow } from '../../support/rows.ts';
 import { failure, never, useClickHouse } from './engine.ts';
 
@@ -60,6 +61,37 @@ describe('tables', () => {
     await engine.server.query(alter);
     await sink.open(never);
     await sink.send(partOf([stepRow()]), never);
+  });
+
+  test('get thousands of declared columns, in few statements that are longer than a server takes of itself', async () => {
+    const { database } = await engine.fresh();
+    const about = 'what it measured when it was looked at, once an hour, by whom, and why; '.repeat(18);
+    const fields = Array.from({ length: 250 }, (_, n) => `f${n}: { type: float, description: '${about}' }`);
+    const declared = types(`my.Wide: { fields: { ${fields.join(', ')} } }`).columns;
+    engine.told.length = 0;
+    await engine.sinkOf({ urls: [engine.server.url], database }, declared).open(never);
+    expect(engine.told).toHaveLength(3);
+    await engine.sinkOf({ urls: [engine.server.url], database: engine.unused() }, declared).open(never);
+    await engine.sinkOf({ urls: [engine.server.url], database }, declared).open(never);
+    const columns = `SELECT count() AS n FROM system.columns WHERE database = '${database}' AND name LIKE 'f%'`;
+    expect((await engine.ask(columns))[0]!['n']).toBe(250);
+  });
+
+  test('hold when a declared column is there with a type that would refuse its rows, and say what helps', async () => {
+    const { database } = await engine.fresh();
+    const declared = (type: string): readonly Field[] => types(`my.E: { fields: { x: ${type} } }`).columns;
+    await engine.sinkOf({ urls: [engine.server.url], database }, declared('int')).open(never);
+    const sink = engine.sinkOf({ urls: [engine.server.url], database }, declared('float'));
+    const error = await failure(sink.open(never));
+    const alter = `ALTER TABLE \`${database}\`.\`events\` MODIFY COLUMN \`x\` Nullable(Float64)`;
+    expect([error.failure, error.message]).toEqual([
+      'hold',
+      `ClickHouse: \`${database}\`.\`events\` has a column x of type Nullable(Int64), and the pipeline declares Nullable(Float64): run ${alter}, or give the field another column`,
+    ]);
+    await engine.server.query(alter);
+    await sink.open(never);
+    // A number is an int, too.
+    await engine.sinkOf({ urls: [engine.server.url], database }, declared('int')).open(never);
   });
 
   test('that are missing hold with the statements to run when steptap may not make them', async () => {
