@@ -64,7 +64,7 @@ export function indexTemplate(table: EventTable, options: TemplateOptions): Mapp
   }
   // The day is in the name of the index.
   for (const { name, search } of IDENTITY) if (name !== '_day') properties[name] = mappingOf(search, flavour);
-  const settings: Record<string, number> = {};
+  const settings: Record<string, number> = roomFor(properties);
   if (shards !== undefined) settings['index.number_of_shards'] = shards;
   if (replicas !== undefined) settings['index.number_of_replicas'] = replicas;
   return {
@@ -78,6 +78,30 @@ export function indexTemplate(table: EventTable, options: TemplateOptions): Mapp
     },
     template: { settings, mappings: { dynamic: false, properties } },
   };
+}
+
+/** An index has 1,000 fields at most unless it is told otherwise, and a template of more is refused. */
+function roomFor(properties: Mapping): Record<string, number> {
+  const fields = Object.keys(properties).length;
+  return fields > 900 ? { [LIMIT]: fields + 1_000 } : {};
+}
+
+const LIMIT = 'index.mapping.total_fields.limit';
+
+/** The settings as the cluster gives them, with room for the fields; a limit of the operator's own stays. */
+function withRoom(settings: Mapping, properties: Mapping): Mapping {
+  const flat = new Map<string, unknown>();
+  const flatten = (of: Mapping, path: string): void => {
+    for (const [name, value] of Object.entries(of)) {
+      const object = typeof value === 'object' && value !== null && !Array.isArray(value);
+      if (object) flatten(value as Mapping, `${path}${name}.`);
+      else flat.set(path + name, value);
+    }
+  };
+  flatten(settings, '');
+  const room = roomFor(properties)[LIMIT];
+  if (room === undefined || Number(flat.get(LIMIT)) >= room - 1_000) return settings;
+  return Object.fromEntries([...flat, [LIMIT, room]]);
 }
 
 /** What the declared fields mean, for whoever looks at the template. */
@@ -99,12 +123,18 @@ export function withDeclared(
   const lacking = declared.filter(({ name, tables }) => tables.includes(table) && !(name in properties));
   if (lacking.length === 0) return undefined;
   const added = Object.fromEntries(lacking.map(({ name, search }) => [name, mappingOf(search, flavour)]));
+  const all = { ...properties, ...added };
+  const settings = withRoom((template?.['settings'] ?? {}) as Mapping, all);
   const about = aboutDeclared(table, lacking)['declared'] as Mapping;
   // What the cluster writes into it is refused in what it is given.
   const own = Object.fromEntries(Object.entries(rest).filter(([name]) => !/^(created|modified)_date/.test(name)));
   return {
     ...own,
     _meta: { ..._meta, declared: { ...(_meta?.['declared'] as Mapping | undefined), ...about } },
-    template: { ...template, mappings: { ...mappings, properties: { ...properties, ...added } } },
+    template: {
+      ...template,
+      ...(Object.keys(settings).length === 0 ? {} : { settings }),
+      mappings: { ...mappings, properties: all },
+    },
   };
 }

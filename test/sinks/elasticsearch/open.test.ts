@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { afterEach, expect, test } from 'vitest';
-import { EVENT_TABLES, type Field } from '../../../src/fields.ts';
+import { EVENT_TABLES, fieldsOf, type Field } from '../../../src/fields.ts';
 import { ELASTICSEARCH_DEFAULTS, elasticsearchOptions } from '../../../src/sinks/elasticsearch/index.ts';
 import { TEMPLATE_VERSION, indexTemplate } from '../../../src/sinks/elasticsearch/template.ts';
 import { failure, never, sinkOf, startFaultyServer, told, type FaultyServer, type Reply } from './faulty-server.ts';
@@ -99,6 +99,31 @@ test("a template of this version gets the fields that a pipeline declares, and k
   const there = { status: 200, body: { index_templates: [{ name: 'x', index_template: whole }] } };
   await sinkOf([(await cluster(BANNER, there)).url], {}, { declared: [LOSS] }).open(never);
   expect(puts(server!)).toEqual([]);
+});
+
+test('a template of more fields than an index has by default says so; a larger limit of the operator stays', async () => {
+  const declared = Array.from({ length: 1_500 }, (_, n): Field => ({ ...LOSS, name: `loss${n}` }));
+  const limit = async (present: Record<string, unknown> | undefined): Promise<unknown> => {
+    const body = { index_templates: [{ name: 'x', index_template: { version: TEMPLATE_VERSION, ...present } }] };
+    const { url } = await cluster(BANNER, present === undefined ? { status: 404 } : { status: 200, body });
+    await sinkOf([url], {}, { declared }).open(never);
+    const put = server!.received.find(({ method, path }) => method === 'PUT' && path.includes('events'));
+    await server!.stop();
+    const { template: made } = JSON.parse(put!.body) as { template: { settings?: unknown } };
+    return made.settings;
+  };
+  const room = fieldsOf('events', declared).length + 1_000;
+  expect(await limit(undefined)).toEqual({ 'index.mapping.total_fields.limit': expect.toSatisfy((n) => n >= room) });
+  const own = (total: string): object => ({
+    template: { settings: { index: { codec: 'best_compression', mapping: { total_fields: { limit: total } } } } },
+  });
+  expect(await limit({ ...own('1000') })).toEqual({
+    'index.codec': 'best_compression',
+    'index.mapping.total_fields.limit': 2_500,
+  });
+  expect(await limit({ ...own('9000') })).toEqual({
+    index: { codec: 'best_compression', mapping: { total_fields: { limit: '9000' } } },
+  });
 });
 
 test('a user that may not put templates can use older ones, with a warning, and is told what to do without', async () => {
