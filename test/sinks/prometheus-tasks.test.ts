@@ -218,3 +218,18 @@ test('the text of a scrape is what prom-client makes of the same metrics', async
     { numRuns: 50 },
   );
 });
+
+test('a clock that is put back by hours neither hides what is said since nor keeps what was said before', async () => {
+  const { shown, nodes, at } = create();
+  const said = (node_id: string, cpu_percent: number): RowObject => ({
+    ts: new Date(at.now).toISOString(),
+    node_id,
+    backend: 'b',
+    resource_scope: 'per_node',
+    cpu_percent,
+  });
+  await nodes(said('n1', 10), said('n2', 20));
+  at.now -= 3 * 3_600_000;
+  await nodes(said('n1', 30));
+  expect(await shown('steptap_node_cpu_percent')).toEqual(['{node="n1",backend="b"} 30']);
+});

@@ -34,7 +34,10 @@ export class Moment {
   }
 
   isOver({ ts_ms, told_ms }: Pick<Said, 'ts_ms' | 'told_ms'>): boolean {
-    return this.#clock.wall() - told_ms > SILENT_MS || this.#newest_ms - ts_ms > SILENT_MS;
+    const now_ms = this.#clock.wall();
+    // A clock that was put back would otherwise have all that is said since look silent, and what was said before it look new.
+    if (ts_ms - now_ms > SILENT_MS) return true;
+    return now_ms - told_ms > SILENT_MS || Math.min(this.#newest_ms, now_ms) - ts_ms > SILENT_MS;
   }
 }
 
