@@ -178,7 +178,7 @@ export class Decoder implements Emit {
     const rules = described.map(({ privacy }) => privacy);
     this.#strictest = withRules(rules, options.privacy, this.#privacy);
     if (source.framing === 'rows')
-      this.#rows = new Steptap(this.#strictest, this, options.events?.labels ?? [], options.types?.columns ?? []);
+      this.#rows = new Steptap(this.#strictest, this, options.events?.labels ?? [], options.types);
     this.#log = new LogDialect(made, this.#flytekit, this.#dialects, options.repeats);
     this.#line = { text: '', time: '', origin: this.#origins.of(NOWHERE), lines: 1, offset: 0 };
     this.#joins = new Joins(

@@ -145,3 +145,25 @@ test.each([
   expect(after.get('tasks')).toHaveLength(1);
   expect(after.get('rejections')).toMatchObject([{ reason: 'schema', dialect: 'steptap' }]);
 });
+
+test('the rules of a field hold for its column, whatever that is called, and for numbers', () => {
+  const declared = types(`
+my.A:
+  fields: { secret: { type: str, column: a_secret }, pin: int, own: str, kept: int }
+  privacy: { drop: [own] }
+`);
+  const row = {
+    ts: '2026-11-22T03:27:54.302000Z',
+    dialect: 'rhapsody',
+    event: 'my.A',
+    kind: 'custom',
+    a_secret: 'CANARY',
+    pin: 1234,
+    own: 'CANARY',
+    kept: 7,
+  };
+  const privacy = { ...OPTIONS.privacy, drop: ['secret', 'pin'] };
+  const [text] = texts(Buffer.from(`${JSON.stringify(row)}\n`), { types: declared, privacy });
+  expect(text).toContain('"kept":7');
+  expect(text).not.toMatch(/CANARY|1234/);
+});

@@ -1,5 +1,6 @@
 import type { FieldType } from '../../event-types/schema.ts';
-import { readValue, textValue } from '../../event-types/value.ts';
+import type { EventTypes } from '../../event-types/index.ts';
+import { readValue, textValue, type TypedValue } from '../../event-types/value.ts';
 import type { EventTable, Field, SearchType } from '../../fields.ts';
 import type { Privacy } from '../../privacy/index.ts';
 
@@ -9,9 +10,16 @@ const HOLDS: Partial<Record<SearchType, FieldType>> = { long: 'int', double: 'fl
 /** Columns of event types that this pipeline declares, in rows of another steptap that declares them too. What it does not declare becomes an attribute. */
 export class Declared {
   readonly #fields: readonly Field[];
+  /** What the fields of a column are called in lines, for which rules are made. */
+  readonly #names = new Map<string, Set<string>>();
 
-  constructor(fields: readonly Field[]) {
-    this.#fields = fields;
+  constructor(types: EventTypes | undefined) {
+    this.#fields = types?.columns ?? [];
+    for (const { fields } of types?.types.values() ?? []) {
+      for (const { name, column } of fields) {
+        this.#names.set(column, (this.#names.get(column) ?? new Set([column])).add(name));
+      }
+    }
   }
 
   has(table: EventTable, name: string): boolean {
@@ -27,14 +35,17 @@ export class Declared {
   columns(table: EventTable, given: ReadonlyMap<string, string>, privacy: Privacy): string {
     let columns = '';
     for (const field of this.#of(table)) {
-      const value = read(field, given);
-      const told =
-        typeof value?.value === 'string' && !privacy.unmarked
-          ? textValue(privacy.keyed(field.name, value.value) ?? '')
-          : value;
+      const told = this.#told(field.name, read(field, given), privacy);
       if (told !== undefined && told.json !== '') columns += `,"${field.name}":${told.json}`;
     }
     return columns;
+  }
+
+  /** As it may be stored. A number with a rule cannot stay one. */
+  #told(column: string, value: TypedValue | undefined, privacy: Privacy): TypedValue | undefined {
+    const name = privacy.unmarked ? undefined : [...this.#names.get(column)!].find((each) => privacy.marks(each));
+    if (typeof value?.value !== 'string') return name === undefined ? value : undefined;
+    return privacy.unmarked ? value : textValue(privacy.keyed(name ?? column, value.value) ?? '');
   }
 
   #of(table: EventTable): readonly Field[] {

@@ -1,4 +1,5 @@
 import { encodeUtf8, joinMembers, quote } from '../../bytes.ts';
+import type { EventTypes } from '../../event-types/index.ts';
 import { fieldsOf, IDENTITY, KEYED_TABLES, type EventTable, type Field } from '../../fields.ts';
 import { members, valueText } from '../../json.ts';
 import type { Privacy } from '../../privacy/index.ts';
@@ -42,12 +43,12 @@ export class Steptap {
   readonly #labels: readonly string[];
   readonly #declared: Declared;
 
-  /** `labels`: attributes of custom steps that are labels of the histogram. `declared`: fields of event types. */
-  constructor(privacy: Privacy, emit: Emit, labels: readonly string[], declared: readonly Field[]) {
+  /** `labels`: attributes of custom steps that are labels of the histogram. `types`: those that the pipeline declares. */
+  constructor(privacy: Privacy, emit: Emit, labels: readonly string[], types: EventTypes | undefined) {
     this.#privacy = privacy;
     this.#emit = emit;
     this.#labels = labels;
-    this.#declared = new Declared(declared);
+    this.#declared = new Declared(types);
   }
 
   /** Makes the event of a row, or a rejection. `text` is the row's JSON. */
