@@ -1,7 +1,8 @@
 import type { EventMetricsOptions } from '../../event-types/type.ts';
 import type { Part } from '../sink.ts';
 import { EventConditions } from './event-conditions.ts';
-import { EventValues, type EventRow } from './event-values.ts';
+import { EventValues } from './event-values.ts';
+import { parsedRows, type ParsedRow } from './parsed.ts';
 import type { SeriesState } from './series.ts';
 
 /** What a process leaves to the next. Plain JSON. */
@@ -29,19 +30,14 @@ export class EventMetrics {
 
   /** Counts a part of the table `events`. */
   observe(part: Part): void {
-    let n = -1;
-    for (const { rows, from, to } of part.slices) {
-      const { bytes, ends, tuple, dictionary } = rows;
-      for (let row = from; row < to; row++) {
-        n++;
-        if (part.settled?.[n] === 1 || dictionary[tuple[row]!]!.kind !== 'custom') continue;
-        this.#count(JSON.parse(bytes.toString('utf8', row === 0 ? 0 : ends[row - 1], ends[row])) as EventRow);
-      }
-    }
+    for (const row of parsedRows(part, ({ kind }) => kind === 'custom')) this.#count(row);
   }
 
   dump(): EventMetricsState {
-    const histograms = this.#values.map(({ name, buckets, series }) => [name, { buckets, series: series.dump() }]);
+    const histograms = this.#values.map(({ name, bounds, series }) => [
+      name,
+      { buckets: [...bounds], series: series.dump() },
+    ]);
     return { conditions: this.#conditions.series.dump(), histograms: Object.fromEntries(histograms) };
   }
 
@@ -50,13 +46,13 @@ export class EventMetrics {
     // Somebody may have looked at them meanwhile.
     this.#conditions.reset();
     this.#conditions.series.load(conditions);
-    for (const { name, buckets, series } of this.#values) {
+    for (const { name, bounds, series } of this.#values) {
       const before = histograms[name];
-      if (before?.buckets.join() === buckets.join()) series.load(before.series);
+      if (before?.buckets.join() === bounds.join()) series.load(before.series);
     }
   }
 
-  #count(row: EventRow): void {
+  #count(row: ParsedRow): void {
     const { event, conditions } = row;
     if (typeof event !== 'string' || !this.#byEvent.has(event)) return;
     if (Array.isArray(conditions)) this.#conditions.count(event, conditions);

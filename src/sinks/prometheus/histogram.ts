@@ -19,7 +19,11 @@ export class Histogram implements TextMetric {
 
   /** One observation, of what is rare. What is no number from 0 is left out: the sum would never be right again. */
   add(labels: readonly string[], value: unknown): void {
-    if (typeof value !== 'number' || !(value >= 0 && value < Number.POSITIVE_INFINITY)) return;
+    if (typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY) this.put(labels, value);
+  }
+
+  /** The same, of any finite number. */
+  protected put(labels: readonly string[], value: number): void {
     const { series, bounds } = this;
     const first = series.observed(labels) * (bounds.length + 2);
     series.cells[first + bucket(bounds, value)]! += 1;
@@ -29,7 +33,8 @@ export class Histogram implements TextMetric {
   text(): string {
     const { name, series } = this;
     const { cells } = series;
-    const starts = [...this.bounds, '+Inf'].map((bound) => `\n${name}_bucket{le="${bound}",`);
+    const bare = series.labels.length === 0;
+    const starts = [...this.bounds, '+Inf'].map((bound) => `\n${name}_bucket{le="${bound}"${bare ? '' : ','}`);
     let text = header(this);
     let cell = 0;
     for (const labels of series.texts) {
@@ -42,7 +47,8 @@ export class Histogram implements TextMetric {
         text += end;
         text += count;
       }
-      text += `\n${name}_sum{${end}${valueText(cells[cell++]!)}\n${name}_count{${end}${count}`;
+      const own = bare ? ' ' : `{${end}`;
+      text += `\n${name}_sum${own}${valueText(cells[cell++]!)}\n${name}_count${own}${count}`;
     }
     return text;
   }

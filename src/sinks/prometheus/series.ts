@@ -96,7 +96,7 @@ export class Series {
   resolve(tuple: Tuple): number {
     if (this.#tuples[tuple.id] === tuple) return this.#places[tuple.id]!;
     const own = this.#options.labels.map((label) => tuple[label as Label]);
-    const place = this.#place([...own, ...this.user.map((label) => tuple.user.get(label) ?? '')]);
+    const place = this.place([...own, ...this.user.map((label) => tuple.user.get(label) ?? '')]);
     this.#remember(tuple, place);
     return place;
   }
@@ -104,12 +104,13 @@ export class Series {
   /** The number of the series with these labels, in their order, for one observation that is counted when it had to be folded. */
   observed(written: readonly string[]): number {
     const bits = this.labels.length;
-    const place = this.#place(written);
+    const place = this.place(written);
     this.countFolded(place & ((1 << bits) - 1));
     return place >> bits;
   }
 
-  #place(written: readonly string[]): number {
+  /** The place of these labels, in their order; makes their series when they are the first. */
+  place(written: readonly string[]): number {
     const { labels } = this;
     const values = written.map((value, n) => (this.#allows(labels[n]!, value) ? value : OTHER));
     let series: number | undefined;
