@@ -41,6 +41,7 @@ export function compileHistogram(
 function columnOf(label: string, fields: readonly TypedField[], wrong: (message: string) => void): string | undefined {
   const field = fields.find(({ name }) => name === label);
   if (label === 'le') wrong('le is the bound of a bucket');
+  else if (label.startsWith('__')) wrong(`${label}: names that begin with __ are Prometheus' own`);
   else if (field?.type === 'float' || field?.type === 'any')
     wrong(`${label} may have any value; give a str, int or bool`);
   else if (field !== undefined) return field.column;

@@ -150,6 +150,11 @@ const WRONG: readonly (readonly [what: string, types: string, said: string])[] =
     'p:2:74: a.B.histogram.labels.0: took_s may have any value; give a str, int or bool',
   ],
   [
+    'a label that Prometheus has for itself',
+    'a.B: { fields: { took_s: float, __name__: { type: str, column: n } }, histogram: { field: took_s, labels: [__name__] } }',
+    "p:2:110: a.B.histogram.labels.0: __name__: names that begin with __ are Prometheus' own",
+  ],
+  [
     'histograms of one name',
     'a.b_c: { fields: { d_s: float }, histogram: { field: d_s } }\na.b.c: { fields: { d_s: float }, histogram: { field: d_s } }',
     'p:3:47: a.b.c.histogram: would be steptap_event_a_b_c_d_seconds, as that of a.b_c is; rename one',
