@@ -37,8 +37,11 @@ export interface Assembler {
   spare?(key: string): boolean;
   /** There is no room for what is under that key, the oldest: it is about to be dropped. What is open is told as it is, with `end_reason: evicted`; true when it was. */
   evicted(key: string, now_ms: number, tasks: Tasks): boolean;
-  /** All sources have come to their ends: what is open is told as it is, `end_reason: input_ended`, and what waited for a late line is closed. */
-  over(now_ms: number, tasks: Tasks): void;
+  /**
+   * All sources have come to their ends: what is open is told as it is, `end_reason: input_ended`, and what waited for a late line is closed. True when that was as much as one record should hold, and
+   * there is more: then it is called again.
+   */
+  over(now_ms: number, tasks: Tasks): boolean | void;
 }
 
 /** What assemblers keep, as JSON by key: durable, in one record with the tasks that were told and the position of the rows they were made of. Bounded by the stage. */

@@ -16,6 +16,8 @@ interface Session {
   /** When it was last heard of, to within HEARD_MS, on the clock of the stage. */
   heard_ms: number;
   ended_us?: number;
+  /** It has ended, and some of its tasks are still to be closed for that. */
+  closing?: true;
   fields: Record<string, unknown>;
 }
 
@@ -31,6 +33,8 @@ const SESSION = 'rhapsody session ';
 
 const HEARD_MS = 10_000;
 const SWEEP_MS = 60_000;
+/** So many are closed at a time: their rows are one record, and a session may leave tens of thousands. */
+const MOST_AT_ONCE = 2_000;
 /** For how long a task is remembered whose end was told, and one whose end may still be told. */
 const TOLD_MS = 3_600_000;
 const UNTOLD_MS = 7 * 86_400_000;
@@ -70,8 +74,9 @@ export class RhapsodyTasks implements Assembler {
     const session = heard(id, row, tasks);
     if (event === 'SessionEnded') {
       session.ended_us = ts_us;
+      session.closing = true;
       tasks.put(SESSION + id, session);
-      for (const [name, task] of openOf(tasks, id)) this.#close(name, task, 'session_ended', committed_ms, tasks);
+      this.#end(id, session, committed_ms, tasks);
       return;
     }
     const task_id = text(fields['task_id']);
@@ -94,6 +99,7 @@ export class RhapsodyTasks implements Assembler {
   }
 
   tick(now_ms: number, tasks: Tasks): void {
+    this.#endSessions(now_ms, tasks);
     if (now_ms - this.#swept_ms < Math.min(SWEEP_MS, this.#idle_ms / 2) && this.#closed < MOST_DONE / 2) return;
     this.#swept_ms = now_ms;
     this.#closed = 0;
@@ -122,13 +128,38 @@ export class RhapsodyTasks implements Assembler {
   }
 
   /** What is open is told, and stays open: another run may go on where this one ended. */
-  over(_now_ms: number, tasks: Tasks): void {
+  over(now_ms: number, tasks: Tasks): boolean {
+    if (this.#endSessions(now_ms, tasks)) return true;
+    let told = 0;
     for (const [name, task] of openOf(tasks)) {
       if (task.end_reason !== undefined) continue;
+      if (++told > MOST_AT_ONCE) return true;
       task.end_reason = 'input_ended';
       tell(name, task, tasks);
       tasks.put(OPEN + name, task);
     }
+    return false;
+  }
+
+  /** Closes tasks of sessions that have ended; true when some are left. */
+  #endSessions(now_ms: number, tasks: Tasks): boolean {
+    let more = false;
+    for (const key of tasks.keys(SESSION)) {
+      const id = key.slice(SESSION.length);
+      const session = sessionAt(id, tasks)!;
+      if (session.closing === true && this.#end(id, session, now_ms, tasks)) more = true;
+    }
+    return more;
+  }
+
+  /** The same of one session. */
+  #end(id: string, session: Session, now_ms: number, tasks: Tasks): boolean {
+    const open = openOf(tasks, id);
+    for (const [name, task] of open.slice(0, MOST_AT_ONCE)) this.#close(name, task, 'session_ended', now_ms, tasks);
+    if (open.length > MOST_AT_ONCE) return true;
+    delete session.closing;
+    tasks.put(SESSION + id, session);
+    return false;
   }
 
   /** Tells the task as it is and puts it aside; without a reason its end was told. */

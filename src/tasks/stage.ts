@@ -99,7 +99,11 @@ export class TaskStage implements Stage, Tasks {
       if (!(await this.#settle(records.at(-1), signal))) return;
     }
     if (!this.#complete) return;
-    for (const assembler of this.assemblers) assembler.over(this.#passing.now_ms, this);
+    for (const assembler of this.assemblers) {
+      while (assembler.over(this.#passing.now_ms, this) === true) {
+        if (!(await this.#settle(undefined, signal))) return;
+      }
+    }
     await this.#settle(undefined, signal);
   }
 

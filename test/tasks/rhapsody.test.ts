@@ -183,6 +183,24 @@ test('at the end of the input what is open is told as it is, and goes on with th
   expect(stopped.task('b')).toMatchObject({ written: 1 });
 });
 
+test('of a session that ends with thousands of open tasks two thousand are told at a time, and all in the end', () => {
+  const ids = Array.from({ length: 5_000 }, (_, n) => `task.${n}`);
+  const session = (): Table =>
+    table().take(...ids.map((id) => event('TaskCreated', id, 0)), event('SessionEnded', '', 9));
+  const ticking = session();
+  expect(ticking.rows.size).toBe(2_000);
+  for (const rows of [4_000, 5_000, 5_000]) {
+    ticking.block((tasks, kept) => tasks.tick(0, kept));
+    expect(ticking.rows.size).toBe(rows);
+  }
+  const ending = session();
+  const more: unknown[] = [];
+  for (const _ of [1, 2, 3]) ending.block((tasks, kept) => void more.push(tasks.over(0, kept)));
+  expect([more, ending.rows.size]).toEqual([[true, false, false], 5_000]);
+  const reasons = [...ticking.rows.values(), ...ending.rows.values()].map(({ fields }) => fields['end_reason']);
+  expect(new Set(reasons)).toEqual(new Set(['session_ended']));
+});
+
 test('a session that is given the name of an older one begins its tasks anew', () => {
   const again = table().take(...life('a'), ...life('a', 100, 'TaskFailed'));
   expect(again.task('a')).toMatchObject({ status: 'error', at_s: 102.8, revision: 1, phases: SPLIT });

@@ -79,8 +79,11 @@ export function describe(open: Open, fields: Fields): void {
   }
 }
 
-/** Steps of a task that are kept; of more only flytekit's own are, which are few. */
-const MOST_STEPS = 2_000;
+/**
+ * Steps of a task that are kept; of more only flytekit's own are, which are few. What is open is written again with every block in which it has changed: of a loop that times each of its turns 2,000
+ * steps were 131 MB, and these are a tenth of it.
+ */
+const MOST_STEPS = 500;
 const MOST_OWN_STEPS = MOST_STEPS + 200;
 
 export function addStep(open: Open, step: Step): void {
