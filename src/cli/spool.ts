@@ -125,7 +125,9 @@ async function ls({ state, json }: SpoolFlags): Promise<number> {
   print(lanes.length === 0 ? 'no sink has come to anything yet' : table(lanes.map(shortLane), RARE));
   print('');
   // A source may be a long path: it stands last.
-  const sources = [...positions].map(([source, { offset, carry }]) => ({
+  // A stage goes by records, as a sink does.
+  const read = [...positions].filter(([source]) => !source.startsWith('stage:'));
+  const sources = read.map(([source, { offset, carry }]) => ({
     offset: Number(offset ?? 0),
     unfinished: carry === undefined ? '' : 'yes',
     source,

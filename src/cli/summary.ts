@@ -50,8 +50,8 @@ export function summaryCommand(log: Log): Command {
       'after',
       `
 Asks the embedded store of the state, also while a run writes to it, or the
-ClickHouse that the options or the pipeline name. A duration is the time in which
-a task was executed; what it waited for before stands apart from it.
+ClickHouse that the options or the pipeline name. A duration is the time in
+which a task was executed; what it waited for before stands apart from it.
 
 Examples:
   steptap summary

@@ -82,9 +82,10 @@ function checkRows(rows: readonly Stored[]): void {
   expect(new Set(rows.map(({ _seq, _i }) => `${String(_seq)}-${String(_i)}`)).size).toBe(rows.length);
 }
 
-/** Physical lines that rows and dead letters took. */
+/** Physical lines that rows and dead letters took; tasks are made of rows. */
 function linesOf(rows: readonly Stored[]): number {
-  return rows.reduce((sum, { lines = 1 }) => sum + Number(lines), 0);
+  const read = rows.filter(({ table }) => table !== 'tasks');
+  return read.reduce((sum, { lines = 1 }) => sum + Number(lines), 0);
 }
 
 /** The lines with a secret, and one that is no UTF-8. */

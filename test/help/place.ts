@@ -8,6 +8,7 @@ import { startElasticsearchBench, type ElasticsearchBench } from '../contract/el
 import { startClickHouse, type ClickHouseServer } from '../support/clickhouse-server.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const SESSION = fileURLToPath(new URL('../fixtures/sample-session.telemetry.jsonl', import.meta.url));
 const PIPELINES = fileURLToPath(new URL('../../pipelines', import.meta.url));
 const SAMPLE = join(PIPELINES, 'flytekit.sample.log');
 
@@ -60,6 +61,7 @@ export class Place {
     await writeFile(join(root, 'first', 'pipeline.yaml'), PIPELINE);
     await cp(join(root, 'bin', 'task.sh'), join(root, 'first', 'task.sh'));
     await cp(PIPELINES, join(root, 'first', 'pipelines'), { recursive: true });
+    await cp(SESSION, join(root, 'first', 'test', 'fixtures', 'sample-session.telemetry.jsonl'));
     for (const run of [
       'steptap --input pod.log --metrics none',
       'steptap --input pod.log --metrics none --state var --clickhouse http://clickhouse:8123',
