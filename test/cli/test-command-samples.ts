@@ -105,6 +105,8 @@ export const FAILED = `a.test.yaml
       domain          "d"
       task_project    "p"
       task_domain     "d"
+      app             "flytekit"
+      component       "task"
 
   FAIL  what must not be there is there, and what must be there is not N ms
 

@@ -56,7 +56,7 @@ test('--json says the same, numbers as they were written', async () => {
 {"what":"event","number":1,"of":1,"problem":"differs","expected":{"file":"a.test.yaml","line":4,"column":14,"row":{"wall_time_s":1,"attempt":"absent"}},\
 "differences":[{"field":"wall_time_s","expected":1,"got":5e-06}],\
 "got":{"ts":"2026-01-01T00:00:00.000000Z","ts_start":"2025-12-31T23:59:59.999995Z","dialect":"flytekit","event":"flytekit_step","kind":"step",\
-"step":"fit","step_raw":"fit","status":"success","wall_time_s":5e-06,"process_time_s":1.0,"provenance":"ts:arrival"}}]}
+"step":"fit","step_raw":"fit","status":"success","wall_time_s":5e-06,"process_time_s":1.0,"app":"flytekit","component":"task","provenance":"ts:arrival"}}]}
 {"file":"a.test.yaml","line":5,"column":5,"name":"none","pipeline":["a.yaml"],"ok":false,"ms":0,"failures":[\
 {"what":"event","number":1,"of":1,"problem":"missing","expected":{"file":"a.test.yaml","line":7,"column":14,"row":{"kind":"log"}},"differences":[],"got":null}]}
 {"passed":0,"failed":2,"ms":0}
