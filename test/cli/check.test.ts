@@ -181,7 +181,7 @@ test('tables that are missing are made by a run, or the statements are there for
   const told = await home.start(['check', '--clickhouse', server.url, '--create', 'never', ...NONE], { input: '' })
     .ended;
   expect(told.stdout).toContain('statements for sink clickhouse\nCREATE TABLE IF NOT EXISTS `default`.`steps` (\n');
-  expect(told.stdout.endsWith('\n\na run would not work: 3 problems\n')).toBe(true);
+  expect(told.stdout.endsWith('\n\na run would not work: 5 problems\n')).toBe(true);
   expect(told.stdout).not.toContain('\x1b');
   onlyAsked(server);
 });
