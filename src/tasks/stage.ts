@@ -109,11 +109,19 @@ export class TaskStage implements Stage, Tasks {
 
   /** The next records; none when a second has passed. */
   async #next(signal: AbortSignal): Promise<readonly SpoolRecord[] | 'over'> {
+    // Not AbortSignal.any: Node 20 keeps something of each for as long as the run's own signal lives.
     const waited = new AbortController();
     const over = new AbortController();
-    void this.#clock.sleep(TICK_MS, over.signal).then(() => waited.abort(OVER));
-    const records = await this.#reader.take(LIMITS, AbortSignal.any([signal, waited.signal]));
-    const ended = records.length === 0 && !waited.signal.aborted;
+    const stop = (): void => waited.abort(OVER);
+    let passed = false;
+    signal.addEventListener('abort', stop, { once: true, signal: over.signal });
+    void this.#clock.sleep(TICK_MS, over.signal).then(() => {
+      passed = true;
+      stop();
+    });
+    if (signal.aborted) stop();
+    const records = await this.#reader.take(LIMITS, waited.signal);
+    const ended = records.length === 0 && !passed;
     over.abort(OVER);
     return ended ? 'over' : records;
   }

@@ -60,7 +60,7 @@ test('spool ls tells the segments, the sinks and the sources, also while a run g
   expect(all.find(({ sink }) => (sink as { sink?: string } | undefined)?.sink === 'clickhouse')).toMatchObject({
     sink: { records_waiting: 0, bytes_waiting: 0, stored: 36, dead_lettered: 1, lost: 0, dropped: 0 },
   });
-  expect(all.at(-1)).toMatchObject({ source: 'stdin', position: {} });
+  expect(all.find(({ source }) => source === 'stdin')).toMatchObject({ position: {} });
   running.end();
   expect((await running.ended).code).toBe(0);
 });
