@@ -14,7 +14,7 @@ export async function pieces(options: PiecesOptions): Promise<string[]> {
   const began = performance.now();
   for (let n = 0; n === 0 || n * KILLS_A_RUN < kills; n++) {
     const of = Math.min(KILLS_A_RUN, kills - n * KILLS_A_RUN);
-    const crash_points = options.crash_points && n === 0;
+    const crash_points = n === 0 && options.crash_points;
     // Every other run rotates the file.
     const report = await promises({
       ...options,
