@@ -90,7 +90,7 @@ test.each(['closed', 'killed'] as const)(
     const random = seeded(how === 'closed' ? 11 : 12);
     const pick = (most: number): number => Math.floor(random() * most);
     let lost = 0;
-    for (let turn = 0; turn < 300; turn++) {
+    for (let turn = 0; turn < 600; turn++) {
       let path = segments[pick(segments.length)]!;
       let at = pick(statSync(path).size);
       // Most bytes are payload: every other flip is in a header, or in what is no batch.
@@ -130,7 +130,7 @@ test('a page of zeros costs the records that it lies in, and no other', { timeou
   const segments = segmentsOf(directory);
   const random = seeded(13);
   let lost = 0;
-  for (let turn = 0; turn < 150; turn++) {
+  for (let turn = 0; turn < 300; turn++) {
     const path = segments[turn % segments.length]!;
     const size = statSync(path).size;
     const at = Math.floor((random() * size) / 4096) * 4096;
