@@ -196,7 +196,7 @@ spec:
 {{ toYaml .Values.resources }}
 {{- else if eq .Values.role "agent" -}}
 requests: { cpu: 50m, memory: 128Mi }
-limits: { memory: 384Mi }
+limits: { memory: 512Mi }
 {{- else -}}
 requests: { cpu: 100m, memory: 128Mi }
 limits: { memory: 512Mi }
