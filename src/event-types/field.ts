@@ -1,21 +1,12 @@
 import type { Path } from '../config/document.ts';
 import { didYouMean } from '../config/suggest.ts';
+import { BASE as WRITTEN } from '../dialects/rhapsody/base.ts';
 import { FIELD_TYPES, type EventFieldOptions, type FieldType } from './schema.ts';
 import type { TypedField } from './type.ts';
 import { MEANT, NOTHING, readValue } from './value.ts';
 
 /** What every event has: `define_event` refuses them. */
-export const BASE: ReadonlySet<string> = new Set([
-  'event_id',
-  'event_type',
-  'event_time',
-  'emit_time',
-  'session_id',
-  'backend',
-  'task_id',
-  'node_id',
-  'attributes',
-]);
+export const BASE: ReadonlySet<string> = new Set(WRITTEN);
 /** What the writer of the file puts over a field of that name, so that its value is lost. */
 export const WRITER: ReadonlySet<string> = new Set(['trace_id', 'span_id', 'name', 'section']);
 

@@ -1,3 +1,4 @@
+import { FIGURES } from '../dialects/rhapsody/resource.ts';
 import { numberOf, oneOf, rowsOf, textOf, type Row, type Store } from './store.ts';
 
 /** What a node, or a device of one, told last. */
@@ -9,16 +10,6 @@ export interface Reading {
   readonly gpu_id?: number;
   readonly values: Readonly<Record<string, number | undefined>>;
 }
-
-export const FIGURES = [
-  'cpu_percent',
-  'memory_percent',
-  'gpu_percent',
-  'disk_read_bytes',
-  'disk_write_bytes',
-  'net_sent_bytes',
-  'net_recv_bytes',
-] as const;
 
 /** The last reading of every node and, apart from it, of every device: one that tells of a device says nothing of the node. */
 export async function readingsOf(store: Store, sessions: readonly string[]): Promise<Reading[]> {

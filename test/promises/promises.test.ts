@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { expect, test, vi } from 'vitest';
+import { chdbMissing } from '../support/chdb.ts';
 import { controlRun, pieces } from './pieces.ts';
 
 /*
@@ -12,17 +12,7 @@ vi.setConfig({ testTimeout: 1_800_000 });
 const seed = Number(process.env['STEPTAP_SEED'] ?? 1);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Why there is no real ClickHouse here; undefined when there is. */
-function missing(): string | undefined {
-  try {
-    createRequire(import.meta.url).resolve('chdb');
-    return undefined;
-  } catch {
-    return 'the package chdb is not installed';
-  }
-}
-
-const unavailable = missing();
+const unavailable = chdbMissing();
 const skipped = unavailable !== undefined && process.env['CI'] !== 'true';
 
 test.skipIf(skipped)('control: without tokens and ids, kills and faults leave rows twice in both sinks', async () => {

@@ -1,9 +1,9 @@
 import { appendFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { Home } from '../cli/parts.ts';
+import { chdbMissing } from '../support/chdb.ts';
 import { startClickHouse } from '../support/clickhouse-server.ts';
 import type { Fields } from '../support/decode.ts';
 import { seeded } from '../support/oracle-fs.ts';
@@ -11,17 +11,7 @@ import { desk, samples, tableOf } from './parts.ts';
 
 const home = new Home();
 
-/** Why there is no real ClickHouse here; undefined when there is. */
-function missing(): string | undefined {
-  try {
-    createRequire(import.meta.url).resolve('chdb');
-    return undefined;
-  } catch {
-    return 'the package chdb is not installed';
-  }
-}
-
-const unavailable = missing();
+const unavailable = chdbMissing();
 const skipped = unavailable !== undefined && process.env['CI'] !== 'true';
 
 const KILLS = 20;

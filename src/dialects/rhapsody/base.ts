@@ -1,7 +1,7 @@
 import type { Written } from './written.ts';
 
 /** What every event has, whoever defined it. */
-const BASE = [
+export const BASE = [
   'event_id',
   'event_type',
   'event_time',

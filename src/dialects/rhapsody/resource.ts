@@ -1,7 +1,7 @@
 import type { Reading } from './reading.ts';
 
 /** In the order of columns. */
-const FIGURES = [
+export const FIGURES = [
   'cpu_percent',
   'memory_percent',
   'gpu_percent',
